@@ -1,0 +1,313 @@
+/*
+ * ir.h: the compiler's typed intermediate form: what the parser makes, the
+ * passes rewrite and the backends run. It keeps PTX's vocabulary: one insn is
+ * one PTX instruction with its modifiers as fields, registers are the
+ * function's virtual registers, control flow is basic blocks in text order.
+ *
+ * Memory: everything of a module lives in its arena and goes with it.
+ * Invariants after ir_check(): operand kinds and types fit ptx_insn.def's row;
+ * every block ends in a terminator or falls through to the next one; labels
+ * are resolved to block indices; register and symbol numbers are in range.
+ */
+#ifndef VGPU_COMPILER_IR_IR_H
+#define VGPU_COMPILER_IR_IR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ir_type {
+	IR_T_NONE,
+#define T(name, spelling, bits, cls) IR_T_##name,
+#include "compiler/ir/ir_type.def"
+#undef T
+	IR_T_COUNT
+};
+
+enum ir_type_class { IR_TC_NONE, IR_TC_PRED, IR_TC_BITS, IR_TC_UINT, IR_TC_SINT, IR_TC_FLOAT, IR_TC_PACKED };
+
+const char *ir_type_name(enum ir_type t);
+unsigned ir_type_bits(enum ir_type t);
+/* Bytes in memory (pred: 1). */
+unsigned ir_type_size(enum ir_type t);
+enum ir_type_class ir_type_class(enum ir_type t);
+
+/* Opcodes: PTX's base mnemonics, from ptx_insn.def: IR_OP_add, IR_OP_ld, … (IR_OP_NONE = 0). */
+enum ir_op {
+	IR_OP_NONE,
+#define PTX_OP(name, ...) IR_OP_##name,
+#include "compiler/ptx/ptx_insn.def"
+#undef PTX_OP
+	IR_OP_COUNT
+};
+
+enum ir_space {
+	IR_SPACE_GENERIC, IR_SPACE_REG, IR_SPACE_GLOBAL, IR_SPACE_SHARED, IR_SPACE_LOCAL, IR_SPACE_CONST,
+	IR_SPACE_PARAM,        /* kernel parameters (.entry), read only */
+	IR_SPACE_PARAM_FUNC,   /* a .func's formal parameters and a call's actual ones: per thread */
+	IR_SPACE_SHARED_CLUSTER, IR_SPACE_TEX, IR_SPACE_SURF, IR_SPACE_COUNT
+};
+
+enum ir_round {       /* .rn … on float results, .rni … to integral values */
+	IR_RND_NONE, IR_RND_RN, IR_RND_RZ, IR_RND_RM, IR_RND_RP, IR_RND_RNA, IR_RND_RS,
+	IR_RND_RNI, IR_RND_RZI, IR_RND_RMI, IR_RND_RPI
+};
+
+enum ir_cmp {
+	IR_CMP_NONE, IR_CMP_EQ, IR_CMP_NE, IR_CMP_LT, IR_CMP_LE, IR_CMP_GT, IR_CMP_GE,
+	IR_CMP_LO, IR_CMP_LS, IR_CMP_HI, IR_CMP_HS,
+	IR_CMP_EQU, IR_CMP_NEU, IR_CMP_LTU, IR_CMP_LEU, IR_CMP_GTU, IR_CMP_GEU, IR_CMP_NUM, IR_CMP_NAN
+};
+
+enum ir_bool { IR_BOOL_NONE, IR_BOOL_AND, IR_BOOL_OR, IR_BOOL_XOR, IR_BOOL_POPC };
+
+enum ir_order { IR_ORD_WEAK, IR_ORD_VOLATILE, IR_ORD_RELAXED, IR_ORD_ACQUIRE, IR_ORD_RELEASE, IR_ORD_ACQ_REL, IR_ORD_SC, IR_ORD_MMIO };
+enum ir_scope { IR_SCOPE_NONE, IR_SCOPE_CTA, IR_SCOPE_CLUSTER, IR_SCOPE_GPU, IR_SCOPE_SYS };
+
+enum ir_atom {
+	IR_ATOM_NONE, IR_ATOM_AND, IR_ATOM_OR, IR_ATOM_XOR, IR_ATOM_CAS, IR_ATOM_EXCH, IR_ATOM_ADD,
+	IR_ATOM_INC, IR_ATOM_DEC, IR_ATOM_MIN, IR_ATOM_MAX, IR_ATOM_POPC
+};
+
+/* One word of an instruction's meaning that is neither type, rounding, compare nor address:
+ * mul.lo/hi/wide, shfl modes, vote modes, prmt modes, shf.l/r, testp, bar variants … */
+enum ir_mode {
+	IR_MODE_NONE,
+	IR_MODE_LO, IR_MODE_HI, IR_MODE_WIDE,
+	IR_MODE_UP, IR_MODE_DOWN, IR_MODE_BFLY, IR_MODE_IDX,
+	IR_MODE_ALL, IR_MODE_ANY, IR_MODE_UNI, IR_MODE_BALLOT,
+	IR_MODE_F4E, IR_MODE_B4E, IR_MODE_RC8, IR_MODE_ECL, IR_MODE_ECR, IR_MODE_RC16,
+	IR_MODE_L, IR_MODE_R,
+	IR_MODE_FINITE, IR_MODE_INFINITE, IR_MODE_NUMBER, IR_MODE_NOTANUMBER, IR_MODE_NORMAL, IR_MODE_SUBNORMAL,
+	IR_MODE_SYNC, IR_MODE_ARRIVE, IR_MODE_RED, IR_MODE_WARP, IR_MODE_WAIT,
+	IR_MODE_COMMIT, IR_MODE_WAIT_GROUP, IR_MODE_WAIT_ALL,
+	IR_MODE_COUNT
+};
+
+/* Flags (ir_insn.flags). */
+enum {
+	IR_F_SAT = 1u << 0,
+	IR_F_FTZ = 1u << 1,
+	IR_F_APPROX = 1u << 2,
+	IR_F_FULL = 1u << 3,
+	IR_F_UNI = 1u << 4,        /* bra.uni, call.uni, ret.uni */
+	IR_F_WRAP = 1u << 5,       /* shf.wrap, bmsk.wrap */
+	IR_F_CLAMP = 1u << 6,      /* shf.clamp, bmsk.clamp, suld.clamp */
+	IR_F_SHIFTAMT = 1u << 7,   /* bfind.shiftamt */
+	IR_F_CC = 1u << 8,         /* add.cc, sub.cc, mad.cc: writes the carry flag */
+	IR_F_NAN = 1u << 9,        /* min.NaN */
+	IR_F_XORSIGN = 1u << 10,   /* min.xorsign.abs */
+	IR_F_ABS = 1u << 11,
+	IR_F_RELU = 1u << 12,
+	IR_F_SATFINITE = 1u << 13,
+	IR_F_SYNC = 1u << 14,      /* shfl.sync, vote.sync, match.sync … */
+	IR_F_ALIGNED = 1u << 15,
+	IR_F_NC = 1u << 16,        /* ld.global.nc */
+	IR_F_NOFTZ = 1u << 17,
+	IR_F_TO = 1u << 18,        /* cvta.to */
+	IR_F_TRANS = 1u << 19,
+	IR_F_NOINC = 1u << 20,
+	IR_F_TRAP = 1u << 21, IR_F_ZERO = 1u << 22,  /* surface out-of-range behaviour */
+	IR_F_OOB = 1u << 23,
+};
+
+enum ir_opnd_kind {
+	IR_OPND_NONE,
+	IR_OPND_REG,      /* reg; neg: !p of a predicate source */
+	IR_OPND_IMM,      /* imm: bits of the operand type; floats as their bits (f32 in the low 32) */
+	IR_OPND_SREG,     /* special register: imm = enum ir_sreg */
+	IR_OPND_SYM,      /* address of symbol sym + off as a value (mov, cvta) */
+	IR_OPND_MEM,      /* [reg + off], [sym + off], [off]: base by mem_base */
+	IR_OPND_VEC,      /* {a, b, …}: vec[n_vec] of REG, IMM or SINK */
+	IR_OPND_LABEL,    /* block: index of the target block */
+	IR_OPND_FUNC,     /* sym: a function */
+	IR_OPND_SINK,     /* _ */
+};
+
+enum ir_mem_base { IR_BASE_NONE, IR_BASE_REG, IR_BASE_SYM };
+
+struct ir_opnd {
+	uint8_t kind;          /* enum ir_opnd_kind */
+	uint8_t mem_base;      /* enum ir_mem_base */
+	uint8_t n_vec;
+	bool neg;
+	uint32_t reg;          /* REG, MEM with register base: register number */
+	uint32_t sym;          /* SYM, MEM with symbol base, FUNC: symbol number of the module, or of the function if sym_local */
+	uint32_t block;
+	bool sym_local;        /* symbol declared inside the function (incl. its parameters) */
+	uint8_t sub;           /* 1 + b (or h) index when only one byte/half of reg is named (video instructions) */
+	int64_t off;
+	uint64_t imm;
+	struct ir_opnd *vec;   /* VEC, and the coordinate vector of tex/surf */
+};
+
+struct ir_loc { uint32_t line, col; uint32_t src_file, src_line; /* .loc, 0 = none */ };
+
+#define IR_MAX_DST 2
+#define IR_MAX_SRC 6
+
+struct ir_insn {
+	uint16_t op;           /* enum ir_op */
+	uint8_t type;          /* enum ir_type: main type (last but one or only one spelled) */
+	uint8_t stype;         /* second type: source of cvt/set, operand b of dp4a … */
+	uint8_t type3, type4;  /* mma: A and B types (type = D, stype = C) */
+	uint8_t round;         /* enum ir_round */
+	uint8_t cmp;           /* enum ir_cmp */
+	uint8_t boolop;        /* enum ir_bool: setp/set combining, red/vote */
+	uint8_t mode;          /* enum ir_mode */
+	uint8_t atom;          /* enum ir_atom */
+	uint8_t space, space2; /* enum ir_space; space2: source of cp.async */
+	uint8_t order;         /* enum ir_order */
+	uint8_t scope;         /* enum ir_scope */
+	uint8_t vec;           /* 1, 2, 4, 8 elements of ld/st/atom, tex result */
+	uint8_t shape;         /* enum ir_shape of mma/wmma/ldmatrix; tex geometry */
+	uint8_t layout;        /* bit 0: A is col, bit 1: B is col (mma, wmma); ldmatrix: .num */
+	uint8_t n_dst, n_src;
+	bool guard_neg;
+	uint32_t guard;        /* predicate register + 1; 0: unconditional */
+	uint32_t flags;        /* IR_F_* */
+	uint32_t extra;        /* lop3 LUT, cp.async size, brx/call table number … */
+	struct ir_opnd dst[IR_MAX_DST];
+	struct ir_opnd src[IR_MAX_SRC];
+	struct ir_call *call;  /* call only */
+	struct ir_loc loc;
+	const char *unsupported; /* the engine can't run it: why; else NULL */
+};
+
+/* call (ret…), target, (args…), prototype or table */
+struct ir_call {
+	struct ir_opnd *rets, *args;   /* REG or SYM (a .param variable of the caller) or IMM */
+	uint32_t n_rets, n_args;
+	struct ir_opnd target;         /* FUNC, or REG: indirect */
+	struct ir_proto *proto;        /* of an indirect call */
+};
+
+struct ir_block {
+	struct ir_insn *insns;
+	uint32_t n_insns;
+	uint32_t *succ, n_succ;    /* after ir_cfg */
+	uint32_t *pred, n_pred;
+	uint32_t ipdom;            /* immediate post-dominator, UINT32_MAX: exit */
+};
+
+struct ir_reg {
+	const char *name;
+	uint8_t type;              /* enum ir_type */
+};
+
+/* A relocation inside a variable's initial value: address of a symbol. */
+struct ir_reloc {
+	uint32_t offset, sym;      /* module symbol */
+	uint32_t size_B;           /* 4 or 8 */
+	bool generic;              /* generic(sym); else an address in the symbol's space */
+	uint32_t mask_shift;       /* byte picked by 0xff(sym)-style initialisers, 0xffffffff: whole */
+	int64_t addend;
+};
+
+enum ir_linkage { IR_LINK_LOCAL, IR_LINK_VISIBLE, IR_LINK_EXTERN, IR_LINK_WEAK, IR_LINK_COMMON };
+
+struct ir_var {
+	const char *name;
+	uint8_t space, type, linkage;
+	bool managed;
+	bool is_array, unsized;    /* .extern .shared x[]: dynamic shared memory */
+	uint32_t align;
+	uint64_t size;             /* bytes */
+	uint8_t *init;             /* size bytes or NULL: zeros */
+	struct ir_reloc *relocs;
+	uint32_t n_relocs;
+	uint64_t offset;           /* inside its frame: set by the layout pass for .param, .local, .shared */
+	struct ir_loc loc;
+};
+
+struct ir_proto {              /* shape of a function's parameters and results */
+	struct ir_var *params, *rets;
+	uint32_t n_params, n_rets;
+	bool noreturn;
+};
+
+struct ir_func {
+	const char *name;
+	bool is_entry, defined, noreturn;
+	uint8_t linkage;
+	struct ir_proto proto;
+	/* performance directives; 0: not given */
+	uint32_t max_ntid[3], req_ntid[3], min_ctas, max_regs, cluster[3];
+	struct ir_reg *regs;
+	uint32_t n_regs;
+	struct ir_var *locals;     /* .local, .shared, .param, .const declared inside; symbol numbers with sym_local:
+	                              0…n_rets-1 results, then params, then these */
+	uint32_t n_locals;
+	struct ir_block *blocks;
+	uint32_t n_blocks;
+	uint32_t **tables;         /* .branchtargets: lists of blocks */
+	uint32_t *table_len, n_tables;
+	/* layout, set by pass layout: bytes */
+	uint32_t param_bytes, local_bytes, shared_bytes;
+	struct ir_loc loc;
+	const char *unsupported;   /* first reason why it can't run, with line; NULL: it can */
+	uint32_t unsupported_line;
+	bool uses_barrier, uses_dyn_shared, has_indirect_call, has_call, spins;
+};
+
+enum ir_sym_kind { IR_SYM_VAR, IR_SYM_FUNC };
+struct ir_sym {
+	const char *name;
+	uint8_t kind;              /* enum ir_sym_kind */
+	uint32_t index;            /* into vars or funcs */
+};
+
+struct ir_arena;
+
+struct ir_module {
+	struct ir_arena *arena;
+	uint32_t version;          /* 10*major + minor of .version: 90 */
+	uint32_t target;           /* 75, 90, 120 */
+	bool target_arch_specific; /* sm_90a, sm_120f */
+	uint32_t address_size;
+	struct ir_sym *syms;
+	uint32_t n_syms;
+	struct ir_var *vars;       /* module scope */
+	uint32_t n_vars;
+	struct ir_func *funcs;
+	uint32_t n_funcs;
+	const char **files;        /* .file names by number */
+	uint32_t n_files;
+};
+
+void ir_module_free(struct ir_module *m);
+/* Index of a function by name, -1. */
+int ir_module_find_func(const struct ir_module *m, const char *name);
+int ir_module_find_var(const struct ir_module *m, const char *name);
+
+/* A function's symbol by its local number (results, parameters, locals). */
+struct ir_var *ir_func_local(const struct ir_func *f, uint32_t sym);
+
+struct vgpu_buf;
+struct vgpu_err;
+/* PTX-like text, for dumps and tests. */
+void ir_print_module(struct vgpu_buf *b, const struct ir_module *m);
+void ir_print_func(struct vgpu_buf *b, const struct ir_module *m, const struct ir_func *f);
+void ir_print_insn(struct vgpu_buf *b, const struct ir_module *m, const struct ir_func *f, const struct ir_insn *i);
+/* 0, or -E_INTERNAL with the first violated invariant. */
+int ir_check(const struct ir_module *m, struct vgpu_err *err);
+
+/* Special registers, from ptx_sreg.def: IR_SREG_tid_x … */
+enum ir_sreg {
+	IR_SREG_NONE,
+#define SREG(id, spelling, type, doc) IR_SREG_##id,
+#include "compiler/ptx/ptx_sreg.def"
+#undef SREG
+	IR_SREG_COUNT
+};
+
+/* mma/wmma/ldmatrix shapes and texture geometries */
+enum ir_shape {
+	IR_SHAPE_NONE,
+	IR_SHAPE_M8N8K4, IR_SHAPE_M8N8K16, IR_SHAPE_M8N8K32, IR_SHAPE_M8N8K128, IR_SHAPE_M16N8K4, IR_SHAPE_M16N8K8,
+	IR_SHAPE_M16N8K16, IR_SHAPE_M16N8K32, IR_SHAPE_M16N8K64, IR_SHAPE_M16N8K128, IR_SHAPE_M16N8K256,
+	IR_SHAPE_M16N16K16, IR_SHAPE_M8N32K16, IR_SHAPE_M32N8K16, IR_SHAPE_M16N16K8, IR_SHAPE_M8N8, IR_SHAPE_M16N8, IR_SHAPE_M16N16,
+	IR_SHAPE_1D, IR_SHAPE_2D, IR_SHAPE_3D, IR_SHAPE_A1D, IR_SHAPE_A2D, IR_SHAPE_CUBE, IR_SHAPE_ACUBE, IR_SHAPE_2DMS, IR_SHAPE_A2DMS
+};
+
+#endif

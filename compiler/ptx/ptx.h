@@ -1,0 +1,50 @@
+/*
+ * ptx.h: PTX text to IR, and diagnostics.
+ */
+#ifndef VGPU_COMPILER_PTX_PTX_H
+#define VGPU_COMPILER_PTX_PTX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/buf.h"
+#include "util/err.h"
+
+struct ir_module;
+
+enum ptx_severity { PTX_ERROR, PTX_WARNING, PTX_INFO };
+
+/* Diagnostics: a list in text form, as ptxas spells them, each with source line and caret. */
+struct ptx_diag {
+	struct vgpu_buf errors;    /* "ptx, line 12; error   : …\n    <source line>\n    ^\n" */
+	struct vgpu_buf infos;
+	unsigned n_errors, n_warnings;
+	unsigned max_errors;       /* parsing stops after so many; 0: 64 */
+};
+
+void ptx_diag_init(struct ptx_diag *d);
+void ptx_diag_fini(struct ptx_diag *d);
+
+struct ptx_source {
+	const char *text;          /* need not be NUL terminated */
+	size_t len;
+	const char *name;          /* for messages; may be NULL */
+};
+
+/*
+ * Parses and links n texts into one module, resolving names across them
+ * (.extern against .visible), and runs the standard passes. Errors go into d.
+ *   0                    *out is complete; functions that hold an instruction which the engine does not
+ *                        implement have ->unsupported set (they compile to an error, never to a wrong result)
+ *   -E_INVALID_PTX       syntax or semantic errors, an unknown instruction, or an unresolved symbol
+ *   -E_UNSUPPORTED_PTX   .version or .target that is unknown, or above max_target (10*major+minor; 0: any)
+ *   -E_NOMEM
+ */
+int ptx_compile(const struct ptx_source *src, size_t n, unsigned max_target,
+		struct ir_module **out, struct ptx_diag *d, struct vgpu_err *err);
+
+/* Unpacks an LZ4 block or a zstd frame of exactly text_size bytes. flags: 1 LZ4, 2 zstd (enum vgp_image_flags). */
+int ptx_unpack(const void *data, size_t size, size_t text_size, uint32_t flags, char **text_out, size_t *len_out,
+	       struct vgpu_err *err);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * vgp_ctl.h: control sockets inside the mount's own processes (SEQPACKET):
+ * super ↔ daemon and daemon ↔ worker. Never seen by clients.
+ */
+#ifndef VGPU_PROTOCOL_VGP_CTL_H
+#define VGPU_PROTOCOL_VGP_CTL_H
+
+#include <stdint.h>
+
+#include "util/device.h"
+
+enum vgp_ctl_op {
+	/* daemon → super */
+	VGP_CTL_SPAWN = 1,     /* start a worker: session; fd: the worker's end of the client socket.
+	                          super answers SPAWNED */
+	VGP_CTL_RESTORE = 2,   /* after a restart: one SPAWNED per living worker, then RESTORED */
+	VGP_CTL_END = 3,       /* end session's worker (SIGKILL) */
+	VGP_CTL_QUIT = 4,      /* the mount is gone: super shall end, too */
+	/* super → daemon */
+	VGP_CTL_SPAWNED = 16,  /* session, pid or status; fds: daemon's end of the worker's control socket, its pidfd */
+	VGP_CTL_RESTORED = 17,
+	VGP_CTL_EXITED = 18,   /* session's worker ended: wait status in value */
+	/* daemon → worker */
+	VGP_CTL_START = 32,    /* struct vgp_ctl_start, then the device table's text; fd: pidfd of the client (may be none) */
+	VGP_CTL_GRANT = 33,    /* answer to RESERVE: status, device; value: bytes granted */
+	VGP_CTL_ADOPT = 34,    /* a new daemon: the worker answers USAGE for each device */
+	VGP_CTL_TOTALS = 35,   /* answer to QUERY: device; value: bytes used on it by all clients */
+	/* worker → daemon */
+	VGP_CTL_RESERVE = 48,  /* device; value: bytes wanted */
+	VGP_CTL_RELEASE = 49,  /* device; value: bytes given back */
+	VGP_CTL_USAGE = 50,    /* device; value: bytes held; value2: busy ns since the last one */
+	VGP_CTL_QUERY = 51,    /* device: how much is used? */
+};
+
+struct vgp_ctl {
+	uint32_t op;           /* enum vgp_ctl_op */
+	uint32_t status;       /* enum vgpu_status */
+	uint64_t session;
+	uint32_t device;       /* index */
+	uint32_t pid;
+	uint64_t value;
+	uint64_t value2;
+	uint64_t pad[3];
+};
+_Static_assert(sizeof(struct vgp_ctl) == 64, "vgp_ctl");
+
+struct vgp_ctl_start {
+	uint64_t nonce;        /* for WELCOME */
+	uint32_t transport;    /* enum vgp_transport */
+	uint32_t client_pid;   /* 0: unknown */
+	uint32_t client_uid;
+	uint32_t threads;      /* engine threads; 0: one per CPU */
+	uint64_t pad[4];
+};
+
+/* File descriptors that super leaves open in a fresh worker. */
+#define VGP_WORKER_FD_CLIENT 3   /* frames to and from the client (or the daemon's relay) */
+#define VGP_WORKER_FD_CTL 4      /* control socket to the daemon */
+/* … and in a fresh daemon */
+#define VGP_DAEMON_FD_FUSE 3     /* the mount's /dev/fuse */
+#define VGP_DAEMON_FD_SUPER 4    /* control socket to super */
+#define VGP_DAEMON_FD_STATE 5    /* state memfd that outlives daemons */
+
+#endif
