@@ -81,6 +81,9 @@ enum ir_mode {
 	IR_MODE_FINITE, IR_MODE_INFINITE, IR_MODE_NUMBER, IR_MODE_NOTANUMBER, IR_MODE_NORMAL, IR_MODE_SUBNORMAL,
 	IR_MODE_SYNC, IR_MODE_ARRIVE, IR_MODE_RED, IR_MODE_WARP, IR_MODE_WAIT,
 	IR_MODE_COMMIT, IR_MODE_WAIT_GROUP, IR_MODE_WAIT_ALL,
+	IR_MODE_INIT, IR_MODE_INVAL, IR_MODE_ARRIVE_DROP, IR_MODE_TEST_WAIT, IR_MODE_TRY_WAIT,   /* mbarrier */
+	IR_MODE_EXPECT_TX, IR_MODE_COMPLETE_TX, IR_MODE_PENDING_COUNT,
+	IR_MODE_BULK,          /* cp.async.bulk, cp.reduce.async.bulk */
 	IR_MODE_COUNT
 };
 
@@ -109,7 +112,32 @@ enum {
 	IR_F_NOINC = 1u << 20,
 	IR_F_TRAP = 1u << 21, IR_F_ZERO = 1u << 22,  /* surface out-of-range behaviour */
 	IR_F_OOB = 1u << 23,
+	IR_F_PARITY = 1u << 24,    /* mbarrier.test_wait.parity */
+	IR_F_EXPECT_TX = 1u << 25, /* mbarrier.arrive.expect_tx */
+	IR_F_NOCOMPLETE = 1u << 26,
 };
+
+/*
+ * Operands, in the order of the instruction's text: results in dst[], then
+ * every other operand in src[]; an optional operand in the middle that is
+ * left out is IR_OPND_NONE, a trailing one isn't counted. Where text and
+ * meaning differ:
+ *   ld, ldu, atom, ldmatrix   dst[0] REG or VEC; src[0] MEM; then values
+ *   st, red, stmatrix         src[0] MEM; src[1] value REG, IMM or VEC
+ *   setp, shfl, match, elect  d|p: dst[0] and dst[1]; a missing d of "_|p" is SINK
+ *   shfl                      src: a, b, c[, membermask]     vote, match, redux: a[, membermask]
+ *   redux                     operation in atom
+ *   bar, barrier              mode SYNC, ARRIVE, RED; src[0] barrier, src[1] count or NONE, src[2] predicate of
+ *                             RED; WARP: src[0] membermask; barrier.cluster: scope CLUSTER, mode ARRIVE or WAIT
+ *   bra                       src[0] LABEL      brx.idx: src[0] index, extra: table number
+ *   call                      only call->…
+ *   cp.async                  src[0] MEM (shared), src[1] MEM (global), extra: cp-size, src[2] src-size (REG, IMM)
+ *                             or ignore-src (predicate REG); mode COMMIT, WAIT_GROUP (src[0]), WAIT_ALL,
+ *                             ARRIVE (cp.async.mbarrier.arrive, src[0] MEM)
+ *   mbarrier                  mode INIT … PENDING_COUNT; src[0] MEM (PENDING_COUNT: REG), then the rest
+ *   membar                    scope CTA, GPU (.gl), SYS; order SC
+ *   mapa, getctarank          src[0] REG, SYM or MEM; mapa: src[1] rank
+ */
 
 enum ir_opnd_kind {
 	IR_OPND_NONE,
