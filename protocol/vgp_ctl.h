@@ -11,22 +11,25 @@
 
 enum vgp_ctl_op {
 	/* daemon → super */
-	VGP_CTL_SPAWN = 1,     /* start a worker: session; fd: the worker's end of the client socket.
-	                          super answers SPAWNED */
+	VGP_CTL_SPAWN = 1,     /* start a worker: session; fds: the worker's end of the client socket and, for a node
+	                          session, the daemon's end of it, which super keeps for RESTORE. Answer: SPAWNED */
 	VGP_CTL_RESTORE = 2,   /* after a restart: one SPAWNED per living worker, then RESTORED */
 	VGP_CTL_END = 3,       /* end session's worker (SIGKILL) */
 	VGP_CTL_QUIT = 4,      /* the mount is gone: super shall end, too */
+	VGP_CTL_READY = 5,     /* the daemon serves requests */
 	/* super → daemon */
-	VGP_CTL_SPAWNED = 16,  /* session, pid or status; fds: daemon's end of the worker's control socket, its pidfd */
+	VGP_CTL_SPAWNED = 16,  /* session, pid or status; fds: daemon's end of the worker's control socket, its pidfd,
+	                          and after RESTORE the daemon's end of the client socket where super keeps one */
 	VGP_CTL_RESTORED = 17,
 	VGP_CTL_EXITED = 18,   /* session's worker ended: wait status in value */
 	/* daemon → worker */
 	VGP_CTL_START = 32,    /* struct vgp_ctl_start, then the device table's text; fd: pidfd of the client (may be none) */
-	VGP_CTL_GRANT = 33,    /* answer to RESERVE: status, device; value: bytes granted */
-	VGP_CTL_ADOPT = 34,    /* a new daemon: the worker answers USAGE for each device */
+	VGP_CTL_GRANT = 33,    /* answer to RESERVE: status, device; value: bytes granted; value2: the RESERVE's number */
+	VGP_CTL_ADOPT = 34,    /* a new daemon: the worker answers USAGE for each device, and repeats a RESERVE that
+	                          has no answer yet (same number); a GRANT with an old number is ignored */
 	VGP_CTL_TOTALS = 35,   /* answer to QUERY: device; value: bytes used on it by all clients */
 	/* worker → daemon */
-	VGP_CTL_RESERVE = 48,  /* device; value: bytes wanted */
+	VGP_CTL_RESERVE = 48,  /* device; value: bytes wanted; value2: number, counts up from 1. All or nothing is granted */
 	VGP_CTL_RELEASE = 49,  /* device; value: bytes given back */
 	VGP_CTL_USAGE = 50,    /* device; value: bytes held; value2: busy ns since the last one */
 	VGP_CTL_QUERY = 51,    /* device: how much is used? */

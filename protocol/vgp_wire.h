@@ -34,7 +34,11 @@ typedef int32_t vgp_i32;
 enum vgp_transport {
 	VGP_TRANSPORT_RING = 1,    /* the daemon pulls the client's socket; ring and window come over it */
 	VGP_TRANSPORT_SOCKET = 2,  /* as RING, but only frames over the socket (tests; no shared memory) */
-	VGP_TRANSPORT_NODE = 3,    /* frames by write and read on this open node */
+	VGP_TRANSPORT_NODE = 3,    /* frames by write and read on this open node; offsets mean nothing. Use pread and
+	                              pwrite at 0: the kernel makes read(2) and write(2) of one open wait for each
+	                              other, so a blocked read would hold up a write. A full relay answers EAGAIN
+	                              (also without O_NONBLOCK): poll for POLLOUT. After the worker's end read
+	                              gives 0, write ECONNRESET; a reader's buffer holds VGP_FRAME_MAX */
 };
 
 struct vgp_hello {
