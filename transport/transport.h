@@ -45,6 +45,8 @@ int tr_open(struct tr_session **out, const struct tr_node *node, unsigned transp
 void tr_close(struct tr_session *s);
 /* In a forked child: frees what can be freed without touching what the parent shares. */
 void tr_abandon(struct tr_session *s);
+/* True in a child that was forked after tr_open. */
+bool tr_forked(const struct tr_session *s);
 unsigned tr_transport(const struct tr_session *s);
 /* True when the worker is gone; every later call answers -E_DISCONNECTED (or the status it left). */
 bool tr_dead(struct tr_session *s);

@@ -1,0 +1,249 @@
+/*
+ * tr_enumerate.c: finds a node and reads the table of devices from it. No
+ * session and no worker: the whole answer is one read. Only regular files are
+ * opened, so that NVIDIA's own character devices are never touched.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config.h"
+#include "transport/tr_priv.h"
+
+#define TR_CONF VGPU_SYSCONFDIR "/vgpufs.conf"
+
+/* Reads a node whole. NULL: it isn't there, or isn't ours. */
+static char *read_node(const char *path)
+{
+	cleanup_close int fd = -1;
+	cleanup_free char *text = NULL;
+	struct stat st;
+	size_t len = 0, cap = 16384;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return NULL;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return NULL;
+	for (;;) {
+		char *p = realloc(text, cap + 1);
+		ssize_t n;
+
+		if (!p)
+			return NULL;
+		text = p;
+		n = pread(fd, text + len, cap - len, (off_t)len);
+		if (n < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (n < 0)
+			return NULL;
+		len += (size_t)n;
+		text[len] = 0;
+		if (n == 0 || (len >= 5 && memcmp(text + len - 5, "\nend\n", 5) == 0))
+			break;
+		if (len > VGPU_DEVTAB_MAX)
+			return NULL;
+		if (len == cap)
+			cap *= 4;
+	}
+	return TAKE_PTR(text);
+}
+
+static bool node_visible(const char *dir, unsigned minor)
+{
+	char path[320];
+
+	snprintf(path, sizeof(path), "%s/nvidia%u", dir, minor);
+	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+}
+
+/* Leaves the devices whose own node can be read in the same directory. */
+static size_t filter_devices(const char *dir, struct vgpu_device *devs, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!node_visible(dir, (unsigned)devs[i].minor))
+			continue;
+		if (kept != i)
+			devs[kept] = devs[i];
+		kept++;
+	}
+	return kept;
+}
+
+static int try_ctl(const char *dir, const char *name, struct tr_node *node, struct vgpu_device *devs,
+		   size_t *n_out, char *driver, struct vgpu_err *err)
+{
+	cleanup_free char *text = NULL;
+	char path[280];
+	size_t n;
+	int r;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+		return -VGPU_E_NO_DEVICE;
+	text = read_node(path);
+	if (!text)
+		return -VGPU_E_NO_DEVICE;
+	r = vgpu_devtab_parse(text, devs, &n, driver, err);
+	if (r)
+		return vgpu_err_wrap(err, "%s", path);
+	*n_out = filter_devices(dir, devs, n);
+	snprintf(node->dir, sizeof(node->dir), "%s", dir);
+	snprintf(node->ctl, sizeof(node->ctl), "%s", path);
+	return 0;
+}
+
+/* A device's own node reads as its part of the table: made a table of one here. */
+static int parse_part(const char *text, unsigned minor, struct vgpu_device *dev, char *driver)
+{
+	struct vgpu_buf b = VGPU_BUF_INIT;
+	cleanup_free struct vgpu_device *tmp = malloc(sizeof(*tmp) * VGPU_MAX_DEVICES);
+	size_t n = 0, len = strlen(text);
+	int r = -VGPU_E_NOMEM;
+
+	if (strncmp(text, "vgpufs ", 7) != 0)
+		vgpu_buf_printf(&b, "vgpufs %d\n", VGPU_DEVTAB_VERSION);
+	if (strncmp(text, "uuid ", 5) == 0)
+		vgpu_buf_printf(&b, "device %u\n", minor);
+	vgpu_buf_add(&b, text, len);
+	if (len < 4 || strcmp(text + len - 4, "end\n") != 0)
+		vgpu_buf_str(&b, "end\n");
+	if (tmp && !b.failed)
+		r = vgpu_devtab_parse(vgpu_buf_text(&b), tmp, &n, driver, NULL);
+	vgpu_buf_free(&b);
+	if (r)
+		return r;
+	/* A node that shows the whole table is fine, too. */
+	for (size_t i = 0; i < n; i++) {
+		if (n > 1 && tmp[i].minor != minor)
+			continue;
+		*dev = tmp[i];
+		return 0;
+	}
+	return -VGPU_E_NO_DEVICE;
+}
+
+/* A sandbox that got device nodes but no control node. */
+static int try_devices(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char *driver)
+{
+	size_t n = 0;
+
+	for (unsigned minor = 0; minor < VGPU_MAX_DEVICES; minor++) {
+		cleanup_free char *text = NULL;
+		char path[280];
+
+		if ((size_t)snprintf(path, sizeof(path), "%s/nvidia%u", dir, minor) >= sizeof(path))
+			break;
+		text = read_node(path);
+		if (!text || parse_part(text, minor, &devs[n], driver))
+			continue;
+		if (n++ == 0) {
+			snprintf(node->dir, sizeof(node->dir), "%s", dir);
+			snprintf(node->ctl, sizeof(node->ctl), "%s", path);
+		}
+	}
+	*n_out = n;
+	return n ? 0 : -VGPU_E_NO_DEVICE;
+}
+
+static int try_dir(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char *driver,
+		   struct vgpu_err *err)
+{
+	static const char *const names[] = { "nvidiactl", "vgpuctl" };
+	int first = -VGPU_E_NO_DEVICE;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int r = try_ctl(dir, names[i], node, devs, n_out, driver, err);
+
+		if (r == 0)
+			return 0;
+		if (r != -VGPU_E_NO_DEVICE)
+			first = r;
+	}
+	if (try_devices(dir, node, devs, n_out, driver) == 0)
+		return 0;
+	return first;
+}
+
+/* "mount = /path" of the configuration file, without trailing slashes. */
+static bool conf_mount(char *out, size_t cap)
+{
+	cleanup_free char *text = NULL;
+	char *save = NULL;
+
+	if (vgpu_read_file(TR_CONF, 65536, &text, NULL, NULL))
+		return false;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		size_t n;
+
+		l += strspn(l, " \t");
+		if (strncmp(l, "mount", 5) != 0)
+			continue;
+		l += 5;
+		l += strspn(l, " \t");
+		if (*l++ != '=')
+			continue;
+		l += strspn(l, " \t\"");
+		n = strcspn(l, "\"\r");
+		while (n && strchr(" \t/", l[n - 1]))
+			n--;
+		if (n == 0 || n >= cap || l[0] != '/')
+			continue;
+		memcpy(out, l, n);
+		out[n] = 0;
+		return true;
+	}
+	return false;
+}
+
+/* A mount or its dev directory. */
+static int try_mount(const char *path, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char *driver,
+		     struct vgpu_err *err)
+{
+	char dir[256];
+	int r;
+
+	if ((size_t)snprintf(dir, sizeof(dir), "%s/dev", path) >= sizeof(dir))
+		return -VGPU_E_NO_DEVICE;
+	r = try_dir(dir, node, devs, n_out, driver, err);
+	if (r == 0)
+		return 0;
+	r = strlen(path) < sizeof(node->dir) ? try_dir(path, node, devs, n_out, driver, err) : r;
+	return r;
+}
+
+int tr_enumerate(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char driver[32], struct vgpu_err *err)
+{
+	static const char *const dirs[] = { "/dev", "/run/vgpufs/dev" };
+	struct vgpu_err why = VGPU_ERR_INIT;
+	const char *env = vgpu_getenv("VGPU_PATH");
+	char mount[200], drv[32] = "";
+	int r = -VGPU_E_NO_DEVICE, bad = 0;
+
+	if (tr_loop_on()) {
+		snprintf(driver, 32, "%s", VGPU_DRIVER_VERSION);
+		return tr_loop_enumerate(node, devs, n_out);
+	}
+	if (env && *env)
+		r = try_mount(env, node, devs, n_out, drv, &why);
+	for (size_t i = 0; r && i < ARRAY_SIZE(dirs); i++) {
+		if (r != -VGPU_E_NO_DEVICE)
+			bad = r;
+		r = try_dir(dirs[i], node, devs, n_out, drv, &why);
+	}
+	if (r && conf_mount(mount, sizeof(mount))) {
+		if (r != -VGPU_E_NO_DEVICE)
+			bad = r;
+		r = try_mount(mount, node, devs, n_out, drv, &why);
+	}
+	if (r && (bad || r != -VGPU_E_NO_DEVICE))
+		return vgpu_err_set(err, bad ? -bad : -r, "%s", why.text);
+	if (r)
+		return vgpu_err_set(err, VGPU_E_NO_DEVICE,
+				    "no node answers: looked for /dev/nvidiactl, /dev/vgpuctl, /run/vgpufs/dev/vgpuctl and %s", TR_CONF);
+	snprintf(driver, 32, "%s", drv);
+	return 0;
+}
