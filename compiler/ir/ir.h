@@ -141,7 +141,7 @@ enum {
 
 enum ir_opnd_kind {
 	IR_OPND_NONE,
-	IR_OPND_REG,      /* reg; neg: !p of a predicate source */
+	IR_OPND_REG,      /* reg; neg: !p of a predicate source, or an arithmetic negation put there by a pass */
 	IR_OPND_IMM,      /* imm: bits of the operand type; floats as their bits (f32 in the low 32) */
 	IR_OPND_SREG,     /* special register: imm = enum ir_sreg */
 	IR_OPND_SYM,      /* address of symbol sym + off as a value (mov, cvta) */
@@ -163,7 +163,8 @@ struct ir_opnd {
 	uint32_t sym;          /* SYM, MEM with symbol base, FUNC: symbol number of the module, or of the function if sym_local */
 	uint32_t block;
 	bool sym_local;        /* symbol declared inside the function (incl. its parameters) */
-	uint8_t sub;           /* 1 + b (or h) index when only one byte/half of reg is named (video instructions) */
+	uint8_t sub;           /* 1 + b (or h) index when only one byte/half of reg is named (video instructions);
+	                          0x80 | number of digits: several, as in .b3210, with the digits packed in imm */
 	int64_t off;
 	uint64_t imm;
 	struct ir_opnd *vec;   /* VEC, and the coordinate vector of tex/surf */
@@ -200,6 +201,7 @@ struct ir_insn {
 	struct ir_call *call;  /* call only */
 	struct ir_loc loc;
 	const char *unsupported; /* the engine can't run it: why; else NULL */
+	const char *spelling;    /* mnemonic with modifiers, as printed; the fields above are its decoded form */
 };
 
 /* call (ret…), target, (args…), prototype or table */
@@ -208,6 +210,7 @@ struct ir_call {
 	uint32_t n_rets, n_args;
 	struct ir_opnd target;         /* FUNC, or REG: indirect */
 	struct ir_proto *proto;        /* of an indirect call */
+	uint32_t *targets, n_targets;  /* .calltargets: function indices; 0: not given */
 };
 
 struct ir_block {
@@ -216,6 +219,7 @@ struct ir_block {
 	uint32_t *succ, n_succ;    /* after ir_cfg */
 	uint32_t *pred, n_pred;
 	uint32_t ipdom;            /* immediate post-dominator, UINT32_MAX: exit */
+	bool unreachable;          /* no path from the function's start */
 };
 
 struct ir_reg {
@@ -245,6 +249,9 @@ struct ir_var {
 	struct ir_reloc *relocs;
 	uint32_t n_relocs;
 	uint64_t offset;           /* inside its frame: set by the layout pass for .param, .local, .shared */
+	uint32_t reg;              /* space REG (old .func parameters): the function's register */
+	uint32_t after;            /* .param local: 1 + number among locals of the enclosing scopes' last one that is live
+	                              beside it, 0: none; ones that are never live together share their bytes */
 	struct ir_loc loc;
 };
 
@@ -271,11 +278,17 @@ struct ir_func {
 	uint32_t **tables;         /* .branchtargets: lists of blocks */
 	uint32_t *table_len, n_tables;
 	/* layout, set by pass layout: bytes */
-	uint32_t param_bytes, local_bytes, shared_bytes;
+	uint32_t param_bytes;      /* entry: the parameter bank; else the formal results and parameters */
+	uint32_t local_bytes, shared_bytes;
+	uint32_t frame_bytes;      /* per thread, space PARAM_FUNC: a .func's formals, then the .param locals */
+	uint32_t dyn_shared_offset;/* entry: where dynamic shared memory (unsized .extern .shared) starts, >= shared_bytes */
 	struct ir_loc loc;
 	const char *unsupported;   /* first reason why it can't run, with line; NULL: it can */
 	uint32_t unsupported_line;
 	bool uses_barrier, uses_dyn_shared, has_indirect_call, has_call, spins;
+	uint32_t max_cluster_rank;
+	bool explicit_cluster, blocks_are_clusters;
+	bool address_taken;        /* its address is a value somewhere: an indirect call may reach it */
 };
 
 enum ir_sym_kind { IR_SYM_VAR, IR_SYM_FUNC };
@@ -287,6 +300,14 @@ struct ir_sym {
 
 struct ir_arena;
 
+/*
+ * Operands: destinations in dst in written order (d|p: two), all others in
+ * src in written order: st and red have the address in src[0] and the value
+ * in src[1]; atom the address in src[0]; tex and surface accesses a MEM
+ * operand in src[0] whose vec holds the coordinates. bra: src[0] LABEL;
+ * brx: src[0] index register, extra = table number. Only call has no
+ * operands of its own, see struct ir_call.
+ */
 struct ir_module {
 	struct ir_arena *arena;
 	uint32_t version;          /* 10*major + minor of .version: 90 */
@@ -301,6 +322,7 @@ struct ir_module {
 	uint32_t n_funcs;
 	const char **files;        /* .file names by number */
 	uint32_t n_files;
+	bool no_contract;          /* keep mul and add apart: option of ptx_compile */
 };
 
 void ir_module_free(struct ir_module *m);
