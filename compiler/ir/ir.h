@@ -84,6 +84,22 @@ enum ir_mode {
 	IR_MODE_INIT, IR_MODE_INVAL, IR_MODE_ARRIVE_DROP, IR_MODE_TEST_WAIT, IR_MODE_TRY_WAIT,   /* mbarrier */
 	IR_MODE_EXPECT_TX, IR_MODE_COMPLETE_TX, IR_MODE_PENDING_COUNT,
 	IR_MODE_BULK,          /* cp.async.bulk, cp.reduce.async.bulk */
+	IR_MODE_PACK,              /* cvt.pack */
+	IR_MODE_LAUNCH_DEPENDENTS, /* griddepcontrol */
+	IR_MODE_PROXY,             /* membar.proxy, fence.proxy */
+	IR_MODE_MBARRIER_INIT,     /* fence.mbarrier_init */
+	/* wmma */
+	IR_MODE_LOAD_A, IR_MODE_LOAD_B, IR_MODE_LOAD_C, IR_MODE_STORE_D, IR_MODE_MMA,
+	IR_MODE_SHR7, IR_MODE_SHR15, /* vmad */
+	/* tex */
+	IR_MODE_LEVEL, IR_MODE_GRAD, IR_MODE_BASE,
+	/* tld4: component */
+	IR_MODE_COMP_R, IR_MODE_COMP_G, IR_MODE_COMP_B, IR_MODE_COMP_A,
+	/* txq, suq; txq.level: flag LEVEL and the level in src[1] */
+	IR_MODE_Q_WIDTH, IR_MODE_Q_HEIGHT, IR_MODE_Q_DEPTH, IR_MODE_Q_CHANNEL_DATA_TYPE, IR_MODE_Q_CHANNEL_ORDER,
+	IR_MODE_Q_NORMALIZED_COORDS, IR_MODE_Q_ARRAY_SIZE, IR_MODE_Q_NUM_MIPMAP_LEVELS, IR_MODE_Q_NUM_SAMPLES,
+	IR_MODE_Q_FORCE_UNNORMALIZED_COORDS, IR_MODE_Q_FILTER_MODE, IR_MODE_Q_ADDR_MODE_0, IR_MODE_Q_ADDR_MODE_1,
+	IR_MODE_Q_ADDR_MODE_2, IR_MODE_Q_MEMORY_LAYOUT,
 	IR_MODE_COUNT
 };
 
@@ -115,6 +131,11 @@ enum {
 	IR_F_PARITY = 1u << 24,    /* mbarrier.test_wait.parity */
 	IR_F_EXPECT_TX = 1u << 25, /* mbarrier.arrive.expect_tx */
 	IR_F_NOCOMPLETE = 1u << 26,
+	IR_F_SAMPLER = 1u << 27,   /* tex: src[1] is a sampler of its own */
+	IR_F_FORMATTED = 1u << 28, /* sust.p, sured.p */
+	IR_F_PO = 1u << 29,        /* vmad.po; the second operation of video instructions is in atom */
+	IR_F_SPARSE = 1u << 30,    /* mma.sp */
+	IR_F_LEVEL = 1u << 31,     /* txq.level */
 };
 
 /*
@@ -137,6 +158,11 @@ enum {
  *   mbarrier                  mode INIT … PENDING_COUNT; src[0] MEM (PENDING_COUNT: REG), then the rest
  *   membar                    scope CTA, GPU (.gl), SYS; order SC
  *   mapa, getctarank          src[0] REG, SYM or MEM; mapa: src[1] rank
+ *   mma, wmma.mma             dst[0], src[0…2]: VEC or REG; wmma.load: dst[0], src[0] MEM, src[1] stride or none;
+ *                             wmma.store: src[0] MEM, src[1] VEC, src[2] stride or none
+ *   tex, tld4, suld           dst[0] VEC or REG (dst[1] residency predicate); src[0] MEM: texture reference and
+ *                             its coordinates in vec; IR_F_SAMPLER: src[1] sampler; then lod, gradients, offsets …
+ *   sust, sured               src[0] MEM as above; src[1] value      txq, suq   src[0] MEM
  */
 
 enum ir_opnd_kind {
@@ -145,7 +171,7 @@ enum ir_opnd_kind {
 	IR_OPND_IMM,      /* imm: bits of the operand type; floats as their bits (f32 in the low 32) */
 	IR_OPND_SREG,     /* special register: imm = enum ir_sreg */
 	IR_OPND_SYM,      /* address of symbol sym + off as a value (mov, cvta) */
-	IR_OPND_MEM,      /* [reg + off], [sym + off], [off]: base by mem_base */
+	IR_OPND_MEM,      /* [reg + off], [sym + off], [off]: base by mem_base; tex: coordinates in vec[n_vec] */
 	IR_OPND_VEC,      /* {a, b, …}: vec[n_vec] of REG, IMM or SINK */
 	IR_OPND_LABEL,    /* block: index of the target block */
 	IR_OPND_FUNC,     /* sym: a function */
@@ -300,14 +326,6 @@ struct ir_sym {
 
 struct ir_arena;
 
-/*
- * Operands: destinations in dst in written order (d|p: two), all others in
- * src in written order: st and red have the address in src[0] and the value
- * in src[1]; atom the address in src[0]; tex and surface accesses a MEM
- * operand in src[0] whose vec holds the coordinates. bra: src[0] LABEL;
- * brx: src[0] index register, extra = table number. Only call has no
- * operands of its own, see struct ir_call.
- */
 struct ir_module {
 	struct ir_arena *arena;
 	uint32_t version;          /* 10*major + minor of .version: 90 */
