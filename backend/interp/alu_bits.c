@@ -184,10 +184,15 @@ static inline uint32_t lop3(uint32_t a, uint32_t b, uint32_t c, uint32_t lut)
 	return r;
 }
 
-/* The terms that a table has, as masks, so that the lane loop has no branch. */
+/* The table is the fourth operand as well as a field of its own. */
+static uint32_t lop3_lut(const struct ir_insn *i)
+{
+	return i->n_src > 3 && i->src[3].kind == IR_OPND_IMM ? (uint32_t)i->src[3].imm & 0xff : i->extra & 0xff;
+}
+
 static void lop3_row(const struct alu_args *x, uint64_t *d)
 {
-	const uint32_t lut = x->insn->extra;
+	const uint32_t lut = lop3_lut(x->insn);
 
 	ALU_LANES(x, d[l] = lop3((uint32_t)x->a[l], (uint32_t)x->b[l], (uint32_t)x->c[l], lut));
 }

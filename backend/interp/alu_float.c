@@ -62,6 +62,29 @@ static void fma_f64(const struct alu_args *x)
 	ALU_LANES(x, x->d[l] = f64_out(__builtin_fma(f64_of(x->a[l]), f64_of(x->b[l]), f64_of(x->c[l]))));
 }
 
+/*
+ * fma with a negated product or addend, as contraction of mul and sub makes
+ * it: a sign change of a factor or the addend is exact.
+ */
+F32_TWO(3, fnma_f32, __builtin_fmaf(-a, b, c))
+F32_TWO(3, fms_f32, __builtin_fmaf(a, b, -c))
+F32_TWO(3, fnms_f32, __builtin_fmaf(-a, b, -c))
+ALU_FN(fnma_f64, f64_out(__builtin_fma(-f64_of(ALU_A), f64_of(ALU_B), f64_of(ALU_C))))
+ALU_FN(fms_f64, f64_out(__builtin_fma(f64_of(ALU_A), f64_of(ALU_B), -f64_of(ALU_C))))
+ALU_FN(fnms_f64, f64_out(__builtin_fma(-f64_of(ALU_A), f64_of(ALU_B), -f64_of(ALU_C))))
+
+static alu_fn select_negated_fma(const struct ir_insn *i)
+{
+	unsigned signs = (unsigned)(i->src[0].neg ^ i->src[1].neg) + 2u * i->src[2].neg;
+	bool ftz = i->flags & IR_F_FTZ;
+
+	if (i->type == IR_T_F64 && !i->flags)
+		return signs == 0 ? fma_f64 : signs == 1 ? fnma_f64 : signs == 2 ? fms_f64 : fnms_f64;
+	if (i->type != IR_T_F32 || !alu_only_flags(i, IR_F_FTZ))
+		return NULL;
+	return signs == 0 ? fma_f32_fn[ftz] : signs == 1 ? fnma_f32_fn[ftz] : signs == 2 ? fms_f32_fn[ftz] : fnms_f32_fn[ftz];
+}
+
 /* Sign operations. NaN keeps its payload: PTX leaves it open and the hardware uses plain bit operations. */
 ALU_FN(neg_f32, (uint32_t)ALU_A ^ 0x80000000u)
 ALU_FN(neg_f32_ftz, f32_flush((uint32_t)ALU_A) ^ 0x80000000u)
@@ -158,6 +181,8 @@ alu_fn ALU_NAME(alu_select_float)(const struct ir_insn *i)
 		return NULL;
 	if (i->stype != IR_T_NONE && i->stype != i->type)
 		return NULL;
+	if (alu_negates(i))
+		return i->op == IR_OP_fma ? select_negated_fma(i) : NULL;
 	switch (i->type) {
 	case IR_T_F32: return select_f32(i);
 	case IR_T_F64: return select_f64(i);

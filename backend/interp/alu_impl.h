@@ -129,11 +129,23 @@ static inline bool alu_only_flags(const struct ir_insn *i, uint32_t allowed)
 	return !(i->flags & ~allowed);
 }
 
+/* Does it have an arithmetic operand with a sign change (not a predicate's !, which the caller resolves)? */
+static inline bool alu_negates(const struct ir_insn *i)
+{
+	switch (i->op) {
+	case IR_OP_add: case IR_OP_sub: case IR_OP_mul: case IR_OP_fma: case IR_OP_mad:
+		return i->src[0].neg || i->src[1].neg || (i->n_src > 2 && i->src[2].neg);
+	default:
+		return false;
+	}
+}
+
 /* Bits of a type; the class too, without needing the compiler's library. */
 unsigned ALU_NAME(alu_type_bits)(enum ir_type t);
+enum ir_type_class ALU_NAME(alu_type_class)(enum ir_type t);
 
 #define ALU_FAMILIES(F) \
-	F(int) F(carry) F(float) F(round) F(minmax) F(half) F(cmp) F(bits) F(dot) F(cvt) F(approx) F(video)
+	F(int) F(carry) F(float) F(round) F(minmax) F(half) F(cmp) F(bits) F(dot) F(cvt) F(cvt_packed) F(approx) F(video)
 
 #define ALU_DECL(f) alu_fn ALU_NAME(alu_select_##f)(const struct ir_insn *i);
 ALU_FAMILIES(ALU_DECL)
