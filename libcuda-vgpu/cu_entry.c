@@ -38,11 +38,12 @@
 	VGPU_EXPORT CUresult symbol params                                                       \
 	{                                                                                        \
 		struct vcu_tls *vcu_t = &vcu_tls;                                                \
+		bool vcu_pt = vcu_t->per_thread;                                                 \
 		CUresult vcu_r = vcu_enter(vcu_t, flags, pt, __builtin_return_address(0));       \
                                                                                                  \
 		if (likely(!vcu_r))                                                              \
 			vcu_r = impl ? impl args : CUDA_ERROR_NOT_SUPPORTED;                     \
-		vcu_leave(vcu_t);                                                                \
+		vcu_leave(vcu_t, vcu_pt);                                                        \
 		if (unlikely(vcu_debug & VCU_DEBUG_API)) {                                       \
 			struct vcu_trace_arg vcu_a[] = { TRACE_ARGS args { NULL, 0, 0 } };       \
                                                                                                  \

@@ -96,6 +96,10 @@ enum vcu_part {
 	VCU_PARTS
 };
 
+/* Stream priorities; what is beyond is clamped. */
+#define VCU_PRIORITY_LEAST 0
+#define VCU_PRIORITY_GREATEST (-5)
+
 enum vcu_ctx_state {
 	VCU_CTX_INACTIVE,          /* primary: not retained yet, or reset */
 	VCU_CTX_ACTIVE,
@@ -119,8 +123,10 @@ struct vcu_ctx {
 	struct vcu_cls *cls;
 	CUfunc_cache cache_config;
 	CUsharedconfig shared_config;
-	CUexecAffinityParam affinity;
-	uint64_t peers;            /* bit i: peer access to device ordinal i is enabled */
+	uint64_t *peers;           /* ids of the contexts whose memory may be used */
+	unsigned n_peers;
+	unsigned attached;         /* cuCtxAttach minus Detach, and the creation */
+	uint64_t l2_granularity;   /* CU_LIMIT_MAX_L2_FETCH_GRANULARITY: a hint, kept */
 	void *part[VCU_PARTS];     /* of the parts above; written by their init */
 };
 
@@ -139,8 +145,8 @@ CUresult vcu_ctx_check(struct vcu_ctx *c);
 /* Objects that outlive a call hold a reference; the last one frees the struct. */
 struct vcu_ctx *vcu_ctx_ref(struct vcu_ctx *c);
 void vcu_ctx_unref(struct vcu_ctx *c);
-/* For work of other contexts inside a call: swaps the thread's current context (NULL: none). */
-void vcu_ctx_push(struct vcu_ctx *c);
+/* For work in other contexts inside a call: what cuCtxPushCurrent and PopCurrent do. False: no memory. */
+bool vcu_ctx_push(struct vcu_ctx *c);
 void vcu_ctx_pop(void);
 /* Calls fn on every active context (of dev, NULL: all). */
 void vcu_ctx_foreach(struct vcu_device *dev, void (*fn)(struct vcu_ctx *c, void *arg), void *arg);

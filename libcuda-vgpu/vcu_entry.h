@@ -24,7 +24,7 @@ enum vcu_state {
 /* A thread's state; initial-exec, so one instruction away. */
 struct vcu_tls {
 	const void *caller;        /* return address of the exported function */
-	uint8_t depth;             /* inside that many entry points; read by the destructor of the library */
+	uint32_t depth;            /* inside that many entry points; read by the destructor of the library */
 	bool per_thread;           /* the running call is a _ptds or _ptsz one */
 	bool listed;               /* in the list of threads, has a destructor pending */
 	struct vcu_ctx **stack;    /* current contexts, top last; counted references */
@@ -45,8 +45,8 @@ static inline CUresult vcu_enter(struct vcu_tls *t, unsigned flags, bool per_thr
 {
 	if (unlikely(!t->listed))
 		vcu_tls_register(t);
-	if (!t->depth++)
-		t->caller = caller;
+	t->depth++;
+	t->caller = caller;
 	t->per_thread = per_thread;
 	/* The destructor of the library raises a barrier on all threads: no fence here. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -55,10 +55,11 @@ static inline CUresult vcu_enter(struct vcu_tls *t, unsigned flags, bool per_thr
 	return CUDA_SUCCESS;
 }
 
-static inline void vcu_leave(struct vcu_tls *t)
+/* per_thread: as it was before vcu_enter: a call from a callback lies inside another one. */
+static inline void vcu_leave(struct vcu_tls *t, bool per_thread)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	t->per_thread = false;
+	t->per_thread = per_thread;
 	t->depth--;
 }
 

@@ -22,6 +22,7 @@
 
 #include "libcuda-vgpu/vcu_process.h"
 #include "libcuda-vgpu/vcu_entry.h"
+#include "libcuda-vgpu/vcu_log.h"
 #include "util/sys.h"
 
 __thread struct vcu_tls vcu_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -183,6 +184,7 @@ static void __attribute__((destructor)) unload(void)
 	if (ready)
 		vcu_teardown();
 	forget_threads();
+	vcu_log_fini();
 	if (have_key)
 		pthread_key_delete(thread_key);
 	vcu_handle_fini();
