@@ -329,27 +329,88 @@ static int not_found(const char *name, struct vgpu_err *err)
 	return -VGPU_E_NOT_FOUND;
 }
 
-int profile_load(const char *name, struct profile *p, struct vgpu_err *err)
+/* Letters and digits alone, small: "RTX 4090", "rtx-4090" and "RTX4090" are one. */
+static void squeeze(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text && n + 1 < size; text++)
+		if (isalnum((unsigned char)*text))
+			out[n++] = (char)tolower((unsigned char)*text);
+	out[n] = 0;
+}
+
+static int load_file(struct profile *p, struct vgpu_err *err)
 {
 	char *cleanup_free text = NULL;
-	struct dirs d;
 	size_t len;
+	int r = vgpu_read_file(p->path, PROFILE_MAX_BYTES, &text, &len, err);
+
+	if (r)
+		return r;
+	if (strlen(text) != len)
+		return vgpu_err_set(err, VGPU_E_INVALID, "%s: is not a text file", p->path);
+	return profile_parse(p->path, text, p, err);
+}
+
+/* Loads the file of exactly that name (but for case) from the first directory that has it. */
+static int load_exact(const struct dirs *d, const char *name, struct profile *p, struct vgpu_err *err)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (find_in(d->path[i], name, p))
+			return load_file(p, err);
+	return -VGPU_E_NOT_FOUND;
+}
+
+/* True when word is the model's name or its end: "H100 80GB HBM3" of "NVIDIA H100 80GB HBM3". */
+static bool names_model(const struct profile *p, const char *word)
+{
+	char file[64], model[128];
+	size_t nm, nw = strlen(word);
+
+	squeeze(p->name, file, sizeof(file));
+	if (strcmp(file, word) == 0)
+		return true;
+	model[0] = 0;
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->kv[i].prop->key, "name") == 0)
+			squeeze(p->kv[i].value, model, sizeof(model));
+	nm = strlen(model);
+	return nw >= 4 && nm >= nw && strcmp(model + nm - nw, word) == 0;
+}
+
+/* By another spelling, or by the model's name; only when that fits one profile. */
+static int load_similar(const struct dirs *d, const char *name, struct profile *p)
+{
+	char **names = NULL, word[64];
+	size_t n = 0, hits = 0, hit = 0;
+
+	squeeze(name, word, sizeof(word));
+	if (!*word || profile_names(&names, &n, NULL))
+		return -VGPU_E_NOT_FOUND;
+	for (size_t i = 0; i < n; i++)
+		if (load_exact(d, names[i], p, NULL) == 0 && names_model(p, word)) {
+			hit = i;
+			hits++;
+		}
+	if (hits == 1)
+		load_exact(d, names[hit], p, NULL);
+	profile_names_free(names, n);
+	return hits == 1 ? 0 : -VGPU_E_NOT_FOUND;
+}
+
+int profile_load(const char *name, struct profile *p, struct vgpu_err *err)
+{
+	struct dirs d;
 	int r;
 
 	if (strchr(name, '/') || strlen(name) >= sizeof(p->name) || !*name)
 		return vgpu_err_set(err, VGPU_E_INVALID, "'%.64s' can't be the name of a profile", name);
 	find_dirs(&d);
-	for (size_t i = 0; i < d.n; i++) {
-		if (!find_in(d.path[i], name, p))
-			continue;
-		r = vgpu_read_file(p->path, PROFILE_MAX_BYTES, &text, &len, err);
-		if (r)
-			return r;
-		if (strlen(text) != len)
-			return vgpu_err_set(err, VGPU_E_INVALID, "%s: is not a text file", p->path);
-		return profile_parse(p->path, text, p, err);
-	}
-	return not_found(name, err);
+	r = load_exact(&d, name, p, err);
+	if (r == -VGPU_E_NOT_FOUND)
+		r = load_similar(&d, name, p);
+	return r == -VGPU_E_NOT_FOUND ? not_found(name, err) : r;
 }
 
 static int by_name(const void *a, const void *b)

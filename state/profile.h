@@ -5,7 +5,9 @@
  * Where files are looked for, first hit wins: $VGPU_PROFILE_PATH (a list with
  * colons; alone when it is set; not in setuid programs), /etc/vgpufs/profiles,
  * the build tree's state/profiles when the program runs from it, and
- * $(pkgdatadir)/profiles. Names compare without regard to case.
+ * $(pkgdatadir)/profiles. Names compare without regard to case; when no file
+ * fits, a profile is also found by another spelling ("rtx 4090") or by the
+ * model's name or its end ("NVIDIA H100 80GB HBM3", "A100-SXM4-40GB").
  */
 #ifndef VGPU_STATE_PROFILE_H
 #define VGPU_STATE_PROFILE_H

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "protocol/vgp_wire.h"
+#include "tools/ctl_link.h"
 #include "util/cleanup.h"
 #include "util/nearest.h"
 #include "util/sys.h"
@@ -79,8 +80,12 @@ void ctl_poke(const struct ctl *c)
 			ctl_note("stored, but %s does not answer (%s): it shows the change once it is back", path, strerror(errno));
 		return;
 	}
-	if (ioctl(fd, VGP_IOC_RELOAD) && errno != ENOTTY)
-		ctl_note("stored, but %s does not reload now (%s): it looks by itself about once a second", path, strerror(errno));
+	if (ioctl(fd, VGP_IOC_RELOAD)) {
+		if (errno != ENOTTY)
+			ctl_note("stored, but %s does not reload now (%s): it looks by itself about once a second", path, strerror(errno));
+		return;
+	}
+	link_refresh(c);
 }
 
 bool ctl_option(const char *name, int argc, char **argv, int *i, const char **value_out)
