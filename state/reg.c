@@ -366,6 +366,18 @@ static int check_header(const char *path, struct vgpu_err *err)
 	return 0;
 }
 
+/* SQLite's report has several lines; ours has one. */
+static int damaged(const struct registry *reg, const char *report, struct vgpu_err *err)
+{
+	char line[200];
+
+	snprintf(line, sizeof(line), "%s", report);
+	for (char *p = line; *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+	return vgpu_err_set(err, VGPU_E_CORRUPT, "%s: is damaged: %s; it is left as it is", reg->path, line);
+}
+
 static int quick_check(struct registry *reg, struct vgpu_err *err)
 {
 	sqlite3_stmt *s = NULL;
@@ -376,7 +388,7 @@ static int quick_check(struct registry *reg, struct vgpu_err *err)
 	if (rc != SQLITE_ROW)
 		r = reg_fail(reg, err, rc, "checking");
 	else if (strcmp(reg_text(s, 0), "ok"))
-		r = vgpu_err_set(err, VGPU_E_CORRUPT, "%s: is damaged: %s; it is left as it is", reg->path, reg_text(s, 0));
+		r = damaged(reg, reg_text(s, 0), err);
 	sqlite3_finalize(s);
 	return r;
 }
@@ -422,7 +434,8 @@ static void close_db(struct registry *reg, bool untouched)
 	reg->db = NULL;
 }
 
-static int open_writable(struct registry *reg, struct vgpu_err *err)
+/* Also for reading only, where the file may be written: the last one to close then tidies the log away. */
+static int open_writable(struct registry *reg, unsigned flags, struct vgpu_err *err)
 {
 	char wal[4096 + 8];
 	/* A log that waits to be written back must not be, as long as we may refuse the file. */
@@ -432,7 +445,9 @@ static int open_writable(struct registry *reg, struct vgpu_err *err)
 	if (!r && sqlite3_db_readonly(reg->db, "main") == 1)
 		r = vgpu_err_set(err, VGPU_E_NOT_PERMITTED, "%s: is not writable for this user", reg->path);
 	if (!r)
-		r = check_and_upgrade(reg, 0, err);
+		r = check_and_upgrade(reg, flags, err);
+	if (!r && (flags & REG_F_READONLY))
+		r = exec_pragmas(reg->db, reg->path, "PRAGMA query_only = ON", err);
 	if (r)
 		close_db(reg, had_wal);
 	return r;
@@ -488,7 +503,9 @@ static int open_existing(struct registry *reg, unsigned flags, struct vgpu_err *
 
 	if (r)
 		return r;
-	return flags & REG_F_READONLY ? open_readonly(reg, err) : open_writable(reg, err);
+	if ((flags & REG_F_READONLY) && access(reg->path, W_OK))
+		return open_readonly(reg, err);
+	return open_writable(reg, flags, err);
 }
 
 static char *path_of(const char *dir)

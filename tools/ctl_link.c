@@ -133,7 +133,7 @@ static int link_all(const char *root, const char *mount, const struct link_recor
 	int r = make_plan(mount, plan, err);
 
 	if (!r)
-		r = link_check_driver(root, err);
+		r = link_check_driver(root, old, err);
 	if (!r)
 		r = check_places(root, plan, old, err);
 	if (!r)

@@ -36,8 +36,8 @@ int link_record_write(const char *root, const struct link_record *rec, struct vg
 
 /* root + path into buf. */
 const char *link_path(const char *root, const char *path, char buf[4096]);
-/* E_BUSY with words when NVIDIA's driver is at home under root. */
-int link_check_driver(const char *root, struct vgpu_err *err);
+/* E_BUSY with words when NVIDIA's driver is at home under root; made: what link made there before. */
+int link_check_driver(const char *root, const struct link_record *made, struct vgpu_err *err);
 /* True when something is mounted exactly at path; type and source of the topmost mount. */
 bool link_mounted_at(const char *path, char fstype[64], char source[256]);
 

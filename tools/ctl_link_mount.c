@@ -29,15 +29,17 @@ static bool on_fuse(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == FUSE_MAGIC;
 }
 
-int link_check_driver(const char *root, struct vgpu_err *err)
+int link_check_driver(const char *root, const struct link_record *made, struct vgpu_err *err)
 {
-	char path[4096];
+	char path[4096], fstype[64], source[256];
 	struct stat st;
 
 	link_path(root, "/dev/nvidiactl", path);
 	if (lstat(path, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == NVIDIA_MAJOR)
 		return vgpu_err_set(err, VGPU_E_BUSY,
 				    "NVIDIA's driver is in use here (%s is its device): nothing is linked beside it; bind nodes of the mount where they are wanted", path);
+	if (link_record_find(made, "/proc/driver") && link_mounted_at(link_path(root, "/proc/driver", path), fstype, source))
+		return 0; /* what shows there is our own */
 	link_path(root, "/proc/driver/nvidia/version", path);
 	if (access(path, F_OK) == 0 && !on_fuse(path))
 		return vgpu_err_set(err, VGPU_E_BUSY,
