@@ -1,0 +1,281 @@
+/*
+ * block.c: a block in flight: its memory, its warps, and their turns.
+ *
+ * block_run goes round the warps until all have ended, the slice is used up,
+ * or a whole round went by in which no warp did anything but wait. The memory
+ * guard is armed for the whole of it: a fault in the window comes back to
+ * block_run, where the instruction that made it is still the running one.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/interp/interp.h"
+
+/* Local memory beyond a kernel's own variables: calls here take more than on hardware, which keeps most in registers. */
+static uint64_t stack_bytes(const struct be_launch *l, const struct be_kernel *k)
+{
+	return k->calls || k->uses_local ? 4 * (uint64_t)l->stack_B : 0;
+}
+
+static void *map_zero(uint64_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool alloc_memory(struct be_block *b)
+{
+	const struct be_kernel *k = b->k;
+
+	b->shared_B = IN_SHARED_RESERVED + (uint64_t)k->shared_static + b->l->shared_dyn;
+	b->shared = aligned_alloc(1024, vgpu_align_up(b->shared_B, 1024));
+	b->local_B = vgpu_align_up(k->local_B + stack_bytes(b->l, k), 128);
+	if (b->local_B)
+		b->local = map_zero(b->local_B * b->n_warps * WARP);
+	b->params = aligned_alloc(64, vgpu_align_up(MAX(b->l->param_bytes, 1u), 64));
+	b->warps = aligned_alloc(64, vgpu_align_up(b->n_warps * sizeof(*b->warps), 64));
+	b->bar_lanes = calloc(IN_NBARRIER, b->n_warps * sizeof(*b->bar_lanes));
+	b->frame_free = calloc(k->m->n_funcs, sizeof(*b->frame_free));
+	if (!b->shared || (b->local_B && !b->local) || !b->params || !b->warps || !b->bar_lanes || !b->frame_free)
+		return false;
+	memset(b->shared, 0, b->shared_B);
+	memset(b->warps, 0, b->n_warps * sizeof(*b->warps));
+	if (b->l->param_bytes)
+		memcpy(b->params, b->l->params, b->l->param_bytes);
+	for (uint32_t n = 0; n < IN_NBARRIER; n++)
+		b->bar[n].arrived = b->bar_lanes + (size_t)n * b->n_warps;
+	return true;
+}
+
+static void init_tids(struct in_warp *w, const uint32_t dim[3])
+{
+	for (uint32_t l = 0; l < WARP; l++) {
+		uint32_t t = w->thread0 + l;
+
+		w->tid[0][l] = t % dim[0];
+		w->tid[1][l] = t / dim[0] % dim[1];
+		w->tid[2][l] = t / dim[0] / dim[1];
+	}
+}
+
+static bool init_warp(struct be_block *b, uint32_t n)
+{
+	const struct in_func *f = b->k->funcs[b->k->entry_func];
+	struct in_warp *w = &b->warps[n];
+	struct in_frame *fr = in_frame_new(b, f);
+	uint32_t left = b->n_threads - n * WARP;
+
+	if (!fr)
+		return false;
+	w->blk = b;
+	w->index = n;
+	w->thread0 = n * WARP;
+	w->valid = w->live = left >= WARP ? ALL_LANES : (1u << left) - 1;
+	w->base[1] = b->k->consts;
+	fr->live = w->live;
+	for (uint32_t l = 0; l < WARP; l++)
+		w->sp[l] = f->frame_B;
+	init_tids(w, b->l->block);
+	in_group_new(w, w->live, f->start, fr);
+	return true;
+}
+
+static uint32_t rank_in_cluster(const struct be_block *b)
+{
+	const uint32_t *c = b->l->cluster, *id = b->ctaid;
+
+	return id[0] % c[0] + c[0] * (id[1] % c[1] + c[1] * (id[2] % c[2]));
+}
+
+static int check_launch(const struct be_launch *l, uint64_t linear, struct vgpu_err *err)
+{
+	uint64_t threads = (uint64_t)l->block[0] * l->block[1] * l->block[2];
+
+	if (!threads || l->block[0] > 1024 || l->block[1] > 1024 || l->block[2] > 1024 || threads > 1024)
+		return vgpu_err_set(err, VGPU_E_LAUNCH_RESOURCES, "a block of %ux%ux%u threads: at most 1024 fit", l->block[0],
+				    l->block[1], l->block[2]);
+	if (linear / l->grid[0] / l->grid[1] >= l->grid[2])
+		return vgpu_err_set(err, VGPU_E_INVALID, "block %llu is outside of the grid", (unsigned long long)linear);
+	if (l->param_bytes < l->kernel->param_B)
+		return vgpu_err_set(err, VGPU_E_INVALID, "'%s' has %u bytes of parameters, %u were given", l->kernel->entry->name,
+				    l->kernel->param_B, l->param_bytes);
+	if (l->shared_dyn > 16 << 20)
+		return vgpu_err_set(err, VGPU_E_LAUNCH_RESOURCES, "%u bytes of dynamic shared memory", l->shared_dyn);
+	return 0;
+}
+
+struct be_block *in_block_new(const struct be_launch *l, uint64_t linear, struct vgpu_err *err)
+{
+	struct be_block *b;
+
+	if (check_launch(l, linear, err))
+		return NULL;
+	b = calloc(1, sizeof(*b));
+	if (!b) {
+		vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a block");
+		return NULL;
+	}
+	b->k = l->kernel;
+	b->l = l;
+	b->s = l->services;
+	b->linear = linear;
+	b->ctaid[0] = (uint32_t)(linear % l->grid[0]);
+	b->ctaid[1] = (uint32_t)(linear / l->grid[0] % l->grid[1]);
+	b->ctaid[2] = (uint32_t)(linear / l->grid[0] / l->grid[1]);
+	b->rank = rank_in_cluster(b);
+	b->n_threads = l->block[0] * l->block[1] * l->block[2];
+	b->n_warps = (b->n_threads + WARP - 1) / WARP;
+	if (!alloc_memory(b))
+		goto fail;
+	for (uint32_t n = 0; n < b->n_warps; n++)
+		if (!init_warp(b, n))
+			goto fail;
+	return b;
+fail:
+	vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a block of '%s'", l->kernel->entry->name);
+	in_block_free(b);
+	return NULL;
+}
+
+/* The first call of a cluster makes what its blocks share, for all of them. */
+void in_block_link(struct be_block *b, struct be_block *const *peers, uint32_t n)
+{
+	struct in_cluster *c;
+
+	if (b->cluster || n < 2)
+		return;
+	c = calloc(1, sizeof(*c) + n * sizeof(c->peer[0]));
+	if (!c)
+		return;   /* block_run reports it: the block knows that it has peers */
+	c->refs = c->n = n;
+	for (uint32_t k = 0; k < n; k++) {
+		c->peer[k].shared = peers[k]->shared;
+		c->peer[k].shared_B = peers[k]->shared_B;
+		peers[k]->cluster = c;
+		peers[k]->rank = k;
+	}
+}
+
+static void cluster_leave(struct be_block *b)
+{
+	struct in_cluster *c = b->cluster;
+
+	if (!c) {
+		free(b->shared);
+		return;
+	}
+	__atomic_store_n(&c->peer[b->rank].gen, UINT32_MAX, __ATOMIC_RELEASE);
+	/* Others may still look at this block's shared memory: the last one frees all. */
+	if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (uint32_t k = 0; k < c->n; k++)
+		free(c->peer[k].shared);
+	free(c);
+}
+
+void in_block_free(struct be_block *b)
+{
+	if (!b)
+		return;
+	cluster_leave(b);
+	if (b->local)
+		munmap(b->local, b->local_B * b->n_warps * WARP);
+	for (size_t n = 0; n < b->frames.n; n++)
+		free(b->frames.v[n]);
+	vgpu_vec_free(&b->frames);
+	for (size_t n = 0; n < ARRAY_SIZE(b->text); n++)
+		vgpu_buf_free(&b->text[n]);
+	free(b->params);
+	free(b->warps);
+	free(b->bar_lanes);
+	free(b->frame_free);
+	free(b);
+}
+
+static bool has_work(const struct in_warp *w)
+{
+	for_lanes(s, w->used)
+		if (w->g[s].state == IN_G_RUN)
+			return true;
+	return false;
+}
+
+static bool cluster_waits(const struct be_block *b)
+{
+	return b->l->cluster[0] * b->l->cluster[1] * b->l->cluster[2] > 1 || b->cl_arrived;
+}
+
+/* Rounds of turns. A round in which every warp that could run only spun ends the call. */
+static enum be_run run_rounds(struct be_block *b)
+{
+	uint32_t budget = b->s->slice ? b->s->slice : UINT32_MAX;
+
+	while (b->n_done < b->n_warps) {
+		if (b->next == 0) {
+			b->round_progress = false;
+			if (cluster_waits(b))
+				in_bar_cluster_poll(b);
+		}
+		for (; b->next < b->n_warps; b->next++) {
+			struct in_warp *w = &b->warps[b->next];
+
+			if (!has_work(w))
+				continue;
+			if (!budget)
+				return BE_RUN_YIELD;
+			b->cur = w;
+			switch (in_warp_run(w, &budget)) {
+			case IN_FAULT: return BE_RUN_FAULT;
+			case IN_CANCEL: return BE_RUN_CANCELLED;
+			case IN_SPIN: break;
+			default: b->round_progress = true;
+			}
+		}
+		b->next = 0;
+		if (*b->s->cancel)
+			return BE_RUN_CANCELLED;
+		if (!b->round_progress && b->n_done < b->n_warps)
+			return BE_RUN_SPIN;
+	}
+	if (b->cluster)
+		__atomic_store_n(&b->cluster->peer[b->rank].gen, UINT32_MAX, __ATOMIC_RELEASE);
+	return BE_RUN_DONE;
+}
+
+/* The access of the running instruction that was caught by the guard. */
+static void fault_of_guard(struct be_block *b)
+{
+	struct in_warp *w = b->cur;
+	const struct in_insn *i = &b->k->code.v[in_cur(w)->pc];
+	uint64_t at = be_guard_addr();
+	uint32_t lane = (uint32_t)__builtin_ctz(in_cur(w)->mask ? in_cur(w)->mask : 1);
+
+	if (at - b->s->window >= b->s->window_size) {
+		in_fault(w, i, lane, VGPU_E_INTERNAL, at, "the interpreter itself faulted at 0x%llx", (unsigned long long)at);
+		return;
+	}
+	if (!i->frame_base)
+		for_lanes(l, in_cur(w)->mask)
+			if (at - in_addr(w, i, l) < 32) {
+				lane = l;
+				break;
+			}
+	in_fault(w, i, lane, VGPU_E_ILLEGAL_ADDRESS, at, "illegal access at 0x%llx: no memory there", (unsigned long long)at);
+}
+
+enum be_run in_block_run(struct be_block *b, struct be_fault *fault)
+{
+	struct be_block *volatile blk = b;
+	enum be_run r;
+
+	b->fault = fault;
+	if (be_guard_enter()) {
+		fault_of_guard(blk);
+		return BE_RUN_FAULT;
+	}
+	r = run_rounds(b);
+	be_guard_leave();
+	return r;
+}
