@@ -1,0 +1,208 @@
+/*
+ * vfs_acct.c: what workers hold and how busy they are. A device's memory is
+ * given out here: no worker uses a byte that was not granted, and the sum over
+ * all workers is never above the device's memory_total.
+ *
+ * What is held stands in the state memfd. A message that a dying daemon had
+ * read but not acted on is made good by ADOPT: the worker answers with what it
+ * holds, then repeats the RESERVE that has no answer. Grants that cross that
+ * answer are counted in granted_since.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fusefs/vfs.h"
+#include "fusefs/vfs_sess.h"
+#include "util/log.h"
+#include "util/sys.h"
+
+static uint64_t used_of(struct vfs *v, uint32_t key)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < v->st->sess_high; i++) {
+		const struct vfs_sess *s = &v->st->sess[i];
+
+		if (s->phase != VFS_SESS_RUNNING && s->phase != VFS_SESS_SPAWNING)
+			continue;
+		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++)
+			if (s->dev_key[d] == key)
+				sum += s->held[d];
+	}
+	return sum;
+}
+
+static void answer(struct vfs *v, struct vfs_live_sess *l, struct vgp_ctl *m)
+{
+	/* A worker that does not read what it asked for is beyond help. */
+	if (vgpu_send_fds(l->ctl.fd, m, sizeof(*m), NULL, 0, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		vfs_sess_dead(v, l->slot, EIO, true);
+}
+
+static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
+{
+	struct vfs_sess *s = &v->st->sess[l->slot];
+	struct vgp_ctl out = { .op = VGP_CTL_GRANT, .session = s->id, .device = m->device, .value2 = m->value2 };
+	int at = m->device < s->n_devices ? vfs_devset_find(&v->src.devs, s->dev_key[m->device]) : -1;
+
+	if (at < 0) {
+		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
+	} else if (m->value2 && m->value2 == s->last_reserve) {
+		out.value = m->value; /* repeated: it has been counted */
+	} else {
+		uint64_t used = used_of(v, s->dev_key[m->device]), total = v->src.devs.dev[at].memory_total;
+
+		if (used > total || m->value > total - used) {
+			out.status = VGPU_E_NOMEM;
+		} else {
+			s->held[m->device] += m->value;
+			s->last_reserve = m->value2;
+			if (l->adopting && !(l->adopt_seen >> m->device & 1))
+				l->granted_since[m->device] += m->value;
+			out.value = m->value;
+		}
+	}
+	answer(v, l, &out);
+}
+
+static void on_usage(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
+{
+	struct vfs_sess *s = &v->st->sess[l->slot];
+
+	l->busy_ns[m->device] += m->value2;
+	if (!l->adopting || (l->adopt_seen >> m->device & 1))
+		return;
+	s->held[m->device] = m->value + l->granted_since[m->device];
+	l->adopt_seen |= 1ull << m->device;
+}
+
+static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
+{
+	struct vfs_sess *s = &v->st->sess[l->slot];
+	struct vgp_ctl out = { .op = VGP_CTL_TOTALS, .session = s->id, .device = m->device, .value2 = m->value2 };
+
+	if (m->op == VGP_CTL_RESERVE) {
+		on_reserve(v, l, m);
+		return;
+	}
+	if (m->device >= s->n_devices) {
+		log_warn("worker %u names device %u of %u, ignoring", s->worker_pid, m->device, s->n_devices);
+		return;
+	}
+	switch (m->op) {
+	case VGP_CTL_RELEASE:
+		s->held[m->device] -= m->value < s->held[m->device] ? m->value : s->held[m->device];
+		break;
+	case VGP_CTL_USAGE:
+		on_usage(v, l, m);
+		break;
+	case VGP_CTL_QUERY:
+		out.value = used_of(v, s->dev_key[m->device]);
+		answer(v, l, &out);
+		break;
+	default:
+		log_warn("message %u of worker %u is unknown, ignoring", m->op, s->worker_pid);
+	}
+}
+
+void vfs_acct_ready(struct vfs *v, struct vfs_watch *w, uint32_t events)
+{
+	struct vfs_live_sess *l = container_of(w, struct vfs_live_sess, ctl);
+	int fds[VGPU_MAX_FDS], nfds;
+
+	/* bounded: one worker must not keep the others waiting */
+	for (int i = 0; i < 16 && w->fd >= 0; i++) {
+		struct vgp_ctl m;
+		ssize_t n = vgpu_recv_fds(w->fd, &m, sizeof(m), fds, &nfds, MSG_DONTWAIT);
+
+		for (int k = 0; n >= 0 && k < nfds; k++)
+			close(fds[k]);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n == 0 || (n < 0 && errno != EMSGSIZE)) {
+			vfs_watch_close(v, w); /* its end comes from super */
+			return;
+		}
+		if (n == sizeof(m))
+			on_message(v, l, &m);
+	}
+}
+
+void vfs_acct_adopt(struct vfs *v, struct vfs_live_sess *l)
+{
+	struct vfs_sess *s = &v->st->sess[l->slot];
+	struct vgp_ctl m = { .op = VGP_CTL_ADOPT, .session = s->id };
+
+	l->adopting = true;
+	s->last_reserve = 0;
+	if (vgpu_send_fds(l->ctl.fd, &m, sizeof(m), NULL, 0, MSG_DONTWAIT) < 0)
+		log_warn("worker %u: ADOPT: %s, ignoring", s->worker_pid, strerror(errno));
+}
+
+/* ---- what the tree shows ---- */
+
+uint64_t vfs_sess_memory(void *arg, uint32_t key)
+{
+	return used_of(arg, key);
+}
+
+unsigned vfs_sess_utilization(void *arg, uint32_t key)
+{
+	struct vfs *v = arg;
+	int at = vfs_devset_find(&v->src.devs, key);
+
+	return at >= 0 ? v->util[at] : 0;
+}
+
+/* One line per session that the device was shown to: process, bytes. */
+void vfs_sess_clients(void *arg, uint32_t key, struct vgpu_buf *b)
+{
+	struct vfs *v = arg;
+
+	for (uint32_t i = 0; i < v->st->sess_high; i++) {
+		const struct vfs_sess *s = &v->st->sess[i];
+
+		if (s->phase != VFS_SESS_RUNNING)
+			continue;
+		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++)
+			if (s->dev_key[d] == key)
+				vgpu_buf_printf(b, "%u %llu\n", s->client_pid, (unsigned long long)s->held[d]);
+	}
+}
+
+unsigned vfs_sess_count(void *arg)
+{
+	struct vfs *v = arg;
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < v->st->sess_high; i++)
+		n += v->st->sess[i].phase == VFS_SESS_RUNNING;
+	return n;
+}
+
+void vfs_sess_tick(struct vfs *v)
+{
+	uint64_t now = vgpu_now_ns(), busy[VGPU_MAX_DEVICES] = { 0 }, span = now - v->last_tick;
+
+	v->last_tick = now;
+	if (v->ends.n)
+		vfs_sess_retry_ends(v);
+	for (uint32_t i = 0; i < v->st->sess_high; i++) {
+		struct vfs_live_sess *l = v->sess[i];
+		const struct vfs_sess *s = &v->st->sess[i];
+
+		if (!l)
+			continue;
+		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++) {
+			int at = l->busy_ns[d] ? vfs_devset_find(&v->src.devs, s->dev_key[d]) : -1;
+
+			if (at >= 0)
+				busy[at] += l->busy_ns[d];
+			l->busy_ns[d] = 0;
+		}
+	}
+	for (size_t i = 0; i < v->src.devs.n; i++)
+		v->util[i] = span && busy[i] < span ? (unsigned)(busy[i] * 100 / span) : busy[i] ? 100 : 0;
+}

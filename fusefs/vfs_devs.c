@@ -1,0 +1,310 @@
+/*
+ * vfs_devs.c: brings the registry's devices into the tree, and changes that
+ * were written to devices/<n>/ into the registry. The helper thread reads and
+ * writes the registry; the serving thread swaps the set; the helper then tells
+ * the kernel what it must forget, and only when that is done is the change
+ * reported to who asked for it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "fusefs/vfs.h"
+#include "state/reg.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* Of one inode the attributes, of one name in a directory the entry. */
+struct forget {
+	uint64_t ino;
+	char name[64];            /* "": attributes of ino; else the entry of that name in ino */
+};
+
+/* A look at the registry, a change of it, and what follows. One object travels through all steps. */
+struct devs_job {
+	struct vfs_job job;
+	fuse_req_t req;           /* NULL: nobody waits */
+	bool is_set;
+	struct vfs_change change;
+	size_t len;               /* of the write that is answered */
+	struct vgpu_err err;
+	int status;               /* 0 or -status */
+	bool changed;             /* devs are new */
+	uint32_t seq;             /* which change it was */
+	size_t n;
+	struct vgpu_device devs[VGPU_MAX_DEVICES];
+	VGPU_VEC(struct forget) forget;
+};
+
+/* ---- helper ---- */
+
+static int open_registry(struct vfs *v, struct vgpu_err *err)
+{
+	if (v->reg)
+		return 0;
+	v->reg_seen = UINT64_MAX;
+	return reg_open(&v->reg, v->state_dir, REG_F_CREATE, err);
+}
+
+/* Reads the devices if they have changed since the last time. */
+static int read_devices(struct vfs *v, struct devs_job *j, struct vgpu_err *err)
+{
+	uint64_t gen;
+	int r = open_registry(v, err);
+
+	if (r || (r = reg_generation(v->reg, &gen, err)) || gen == v->reg_seen)
+		return r;
+	if ((r = reg_devices(v->reg, j->devs, &j->n, err)))
+		return r;
+	v->reg_seen = gen;
+	j->changed = true;
+	return 0;
+}
+
+static void work_read(struct vfs *v, struct vfs_job *job)
+{
+	struct devs_job *j = (struct devs_job *)job;
+
+	if (j->is_set) {
+		struct reg_kv kv = { j->change.prop, j->change.value };
+
+		j->status = open_registry(v, &j->err);
+		if (!j->status)
+			j->status = reg_device_set(v->reg, j->change.uuid, &kv, 1, &j->err);
+	}
+	if (!j->status)
+		j->status = read_devices(v, j, &j->err);
+	if (j->status && v->reg && (j->status == -VGPU_E_CORRUPT || j->status == -VGPU_E_IO)) {
+		/* perhaps the file was replaced: look afresh next time */
+		reg_close(v->reg);
+		v->reg = NULL;
+	}
+}
+
+static void work_forget(struct vfs *v, struct vfs_job *job)
+{
+	struct devs_job *j = (struct devs_job *)job;
+
+	/* Failures mean that the kernel did not know it anyway. */
+	for (size_t i = 0; i < j->forget.n; i++) {
+		struct forget *f = &j->forget.v[i];
+
+		if (f->name[0])
+			fuse_lowlevel_notify_inval_entry(v->se, f->ino, f->name, strlen(f->name));
+		else
+			fuse_lowlevel_notify_inval_inode(v->se, f->ino, -1, 0);
+	}
+}
+
+/* ---- serving thread ---- */
+
+static void answer(struct vfs *v, struct devs_job *j)
+{
+	if (j->status && j->req)
+		log_info("%s%s%s", j->is_set ? j->change.prop : "reload", ": ", j->err.text);
+	if (!j->req)
+		return;
+	if (j->status)
+		fuse_reply_err(j->req, vgpu_status_to_errno(-j->status));
+	else if (j->is_set)
+		fuse_reply_write(j->req, j->len);
+	else
+		fuse_reply_ioctl(j->req, 0, NULL, 0);
+}
+
+static void done_forget(struct vfs *v, struct vfs_job *job)
+{
+	struct devs_job *j = (struct devs_job *)job;
+
+	if (j->changed && j->seq == v->devs_seq)
+		v->st->forget_pending = 0;
+	answer(v, j);
+	vgpu_vec_free(&j->forget);
+	free(j);
+}
+
+static void add_forget(struct devs_job *j, uint64_t ino, const char *name)
+{
+	struct forget f = { .ino = ino };
+
+	snprintf(f.name, sizeof(f.name), "%s", name);
+	if (!vgpu_vec_push(&j->forget, f))
+		log_err("no memory: the kernel may show old names for a while");
+}
+
+/* Names that meant a device before and mean none, or another one, now. */
+static void forget_names(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now)
+{
+	size_t n;
+	const struct vfs_entry *e = vfs_entries(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!e[i].branches)
+			continue;
+		for (size_t d = 0; d < old->n; d++) {
+			struct vfs_place was = { &e[i], (int)d }, dir = { &e[e[i].parent], -1 }, is;
+			char buf[64];
+			const char *name = vfs_name(old, was, buf);
+
+			if (!vfs_lookup(now, dir, name, &is) || vfs_ino(now, is) != vfs_ino(old, was))
+				add_forget(j, vfs_ino(old, dir), name);
+		}
+	}
+}
+
+/* Sizes and times: of everything that belongs to no device, and of devices that differ. */
+static void forget_attributes(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now)
+{
+	size_t n;
+	const struct vfs_entry *e = vfs_entries(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!e[i].per_device) {
+			add_forget(j, e[i].number, "");
+			continue;
+		}
+		for (size_t d = 0; d < old->n; d++) {
+			int at = vfs_devset_find(now, old->key[d]);
+
+			if (at < 0 || memcmp(&old->dev[d], &now->dev[at], sizeof(now->dev[at])) != 0)
+				add_forget(j, vfs_ino(old, (struct vfs_place){ &e[i], (int)d }), "");
+		}
+	}
+}
+
+/* Shows the set, and keeps it where the next daemon finds it. */
+static void show_set(struct vfs *v, const struct vgpu_device *devs, size_t n)
+{
+	unsigned half = v->st->devs_half == 1 ? 2 : 1;
+
+	memcpy(v->st->devs[half - 1].dev, devs, n * sizeof(*devs));
+	v->st->devs[half - 1].n = n;
+	v->st->forget_pending = v->st->devs_half != 0;
+	__atomic_store_n(&v->st->devs_half, half, __ATOMIC_RELEASE);
+	vfs_devset_fill(&v->src.devs, devs, n);
+	v->st->generation++;
+	v->st->change_time = (uint64_t)time(NULL);
+	memset(v->util, 0, sizeof(v->util));
+}
+
+static void forget_later(struct vfs *v, struct devs_job *j)
+{
+	j->job.work = work_forget;
+	j->job.done = done_forget;
+	vfs_job_add(v, &j->job);
+}
+
+static void done_read(struct vfs *v, struct vfs_job *job)
+{
+	struct devs_job *j = (struct devs_job *)job;
+	struct vfs_devset *old;
+
+	v->polling = false;
+	if (j->status && !j->is_set && !v->reg_failed)
+		log_err("registry: %s; the devices stay as they were", j->err.text);
+	if (!j->is_set)
+		v->reg_failed = j->status != 0;
+	if (j->status || !j->changed) {
+		/* An earlier change may still be on its way to the kernel: the queue keeps the order. */
+		forget_later(v, j);
+		return;
+	}
+	old = malloc(sizeof(*old));
+	if (!old) {
+		log_err("no memory for a change of the devices");
+		j->status = vgpu_err_set(&j->err, VGPU_E_NOMEM, "out of memory");
+		done_forget(v, job);
+		return;
+	}
+	*old = v->src.devs;
+	show_set(v, j->devs, j->n);
+	j->seq = ++v->devs_seq;
+	forget_names(j, old, &v->src.devs);
+	forget_attributes(j, old, &v->src.devs);
+	free(old);
+	forget_later(v, j);
+}
+
+static struct devs_job *new_job(fuse_req_t req)
+{
+	struct devs_job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->job.work = work_read;
+	j->job.done = done_read;
+	j->req = req;
+	return j;
+}
+
+void vfs_devs_reload(struct vfs *v, fuse_req_t req)
+{
+	struct devs_job *j = new_job(req);
+
+	if (!j) {
+		if (req)
+			fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	v->polling = true;
+	vfs_job_add(v, &j->job);
+}
+
+void vfs_devs_set(struct vfs *v, fuse_req_t req, const struct vfs_change *c, size_t len)
+{
+	struct devs_job *j = new_job(req);
+
+	if (!j) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	j->is_set = true;
+	j->change = *c;
+	j->len = len;
+	vfs_job_add(v, &j->job);
+}
+
+/* A daemon before this one was killed before the kernel knew all: say it again. */
+static void forget_again(struct vfs *v)
+{
+	struct vfs_devset *old = malloc(sizeof(*old));
+	struct devs_job *j = new_job(NULL);
+
+	if (old && j) {
+		unsigned other = v->st->devs_half == 1 ? 1 : 0;
+
+		vfs_devset_fill(old, v->st->devs[other].dev, v->st->devs[other].n);
+		j->changed = true;
+		j->seq = ++v->devs_seq;
+		forget_names(j, old, &v->src.devs);
+		forget_attributes(j, old, &v->src.devs);
+		forget_later(v, j);
+		j = NULL;
+	}
+	free(old);
+	free(j);
+}
+
+int vfs_devs_first(struct vfs *v, struct vgpu_err *err)
+{
+	struct devs_job *j;
+	int r;
+
+	if (v->st->devs_half) {
+		unsigned at = v->st->devs_half - 1;
+
+		vfs_devset_fill(&v->src.devs, v->st->devs[at].dev, v->st->devs[at].n);
+		if (v->st->forget_pending)
+			forget_again(v);
+		vfs_devs_reload(v, NULL);
+		return 0;
+	}
+	j = new_job(NULL);
+	r = j ? read_devices(v, j, err) : vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
+	if (r == 0)
+		show_set(v, j->devs, j->n);
+	free(j);
+	return r ? vgpu_err_wrap(err, "registry in %s", v->state_dir) : 0;
+}

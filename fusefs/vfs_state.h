@@ -1,0 +1,99 @@
+/*
+ * vfs_state.h: the state memfd: what vgpufsd must know after it was killed and
+ * started again. vgpufs-super makes it, holds it, and hands it to each daemon;
+ * only daemons write it. It is sparse: unused slots cost nothing.
+ *
+ * Everything here is written so that a kill -9 between any two stores leaves
+ * something that the next daemon can go on with; the order of the stores is
+ * said where it matters.
+ */
+#ifndef VGPU_FUSEFS_VFS_STATE_H
+#define VGPU_FUSEFS_VFS_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/device.h"
+#include "util/err.h"
+
+#define VFS_STATE_MAGIC 0x53465056u
+#define VFS_STATE_VERSION 1
+#define VFS_MAX_HANDLES 65536u
+#define VFS_MAX_SESSIONS 8192u
+
+/* One open file. Its number, index + 1, is the fh that the kernel knows. */
+struct vfs_handle {
+	uint32_t used;
+	uint32_t tgid;            /* process that opened it; 0: not visible from here */
+	uint64_t nodeid;
+	uint64_t open_unique;     /* requests that made it, gave it its session, …: a */
+	uint64_t hello_unique;    /* request that is sent again is known by these */
+	uint64_t write_unique;    /* last frame that was passed on */
+	uint64_t read_unique;     /* frame that was answered but may still be in the relay */
+	uint64_t poll_kh;         /* kernel's handle of a waiting poll; valid if poll_armed */
+	uint32_t poll_armed;
+	uint32_t session_slot;    /* index + 1 of struct vfs_sess, 0: none */
+	uint64_t pad[8];
+};
+_Static_assert(sizeof(struct vfs_handle) == 128, "vfs_handle");
+
+enum vfs_sess_phase {
+	VFS_SESS_FREE = 0,
+	VFS_SESS_SPAWNING,        /* super was asked for a worker */
+	VFS_SESS_RUNNING,         /* the worker got START */
+	VFS_SESS_DEAD,            /* the worker is gone; the slot stays until the open is closed */
+};
+
+struct vfs_sess {
+	uint32_t phase;           /* enum vfs_sess_phase; stored last when a slot is filled */
+	uint32_t handle;          /* index of its handle */
+	uint64_t id;
+	uint64_t nonce;
+	uint32_t transport;
+	uint32_t client_pid, client_uid;
+	uint32_t worker_pid;
+	uint64_t client_start;    /* start time of client_pid, tells a reused number */
+	uint32_t n_devices;
+	uint32_t dev_key[VGPU_MAX_DEVICES];   /* devices in the order of the worker's table */
+	uint64_t held[VGPU_MAX_DEVICES];      /* bytes granted, same order */
+	uint64_t last_reserve;    /* number of the last RESERVE that was granted */
+	uint64_t pad[8];
+};
+
+struct vfs_state {
+	uint32_t magic, version;
+	uint64_t size;
+	uint32_t owner_uid, owner_gid;
+	uint32_t no_resend;       /* asked for, or learnt from INIT */
+	uint32_t daemons;         /* how many there have been */
+	uint64_t start_time;      /* seconds since the epoch: time stamps of what stands still … */
+	uint64_t change_time;     /* … and of what comes from the devices */
+	uint64_t generation;      /* grows with each change of the devices */
+	uint64_t next_session;
+	uint32_t handles_high, sess_high; /* slots from here on were never used: looking there would allocate them */
+	/* A request that kills the daemon whenever it is served is refused. */
+	uint64_t executing;       /* unique; 0: none */
+	uint64_t suspect;
+	uint32_t suspect_deaths;
+	uint32_t init_len;        /* stored after init: raw INIT request */
+	uint8_t init[256];
+	/* The devices as the kernel was told of them, so that a new daemon needs no disk; the other
+	 * half is the set before, for names that the kernel may still have to forget. */
+	uint32_t devs_half;       /* 0: none yet; 1 or 2: devs[half - 1] is the set that is shown */
+	uint32_t forget_pending;  /* the kernel has not been told all of the last change */
+	uint8_t pad[504];
+	struct {
+		uint64_t n;
+		struct vgpu_device dev[VGPU_MAX_DEVICES];
+	} devs[2];
+	struct vfs_handle handles[VFS_MAX_HANDLES];
+	struct vfs_sess sess[VFS_MAX_SESSIONS];
+};
+
+/* New, filled in; a descriptor or -status. */
+int vfs_state_create(uid_t uid, gid_t gid, bool no_resend, struct vgpu_err *err);
+/* Maps what super handed over. */
+int vfs_state_map(int fd, struct vfs_state **out, struct vgpu_err *err);
+
+#endif

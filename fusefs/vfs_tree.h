@@ -1,0 +1,115 @@
+/*
+ * vfs_tree.h: the tree as a function of the devices: which names there are,
+ * what they are, what they read as. Knows nothing of FUSE or of files that are
+ * open; everything is computed from the rows of vfs_tree.def.
+ *
+ * An inode number is the row's number (low 16 bits; properties from
+ * VFS_PROP_NUMBER on) and the device's key (next 32 bits, a hash of its UUID,
+ * 0 for rows that are there once). So it is the same after a restart, and a
+ * removed device's numbers never come to mean another device.
+ */
+#ifndef VGPU_FUSEFS_VFS_TREE_H
+#define VGPU_FUSEFS_VFS_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/buf.h"
+#include "util/device.h"
+
+#define VFS_PROP_NUMBER 1000u
+#define VFS_ROOT 1u
+
+/* The devices that the tree shows, in the order of their index. */
+struct vfs_devset {
+	size_t n;
+	struct vgpu_device dev[VGPU_MAX_DEVICES];
+	uint32_t key[VGPU_MAX_DEVICES];
+};
+
+/* What changes by itself: asked when such a file is read. */
+struct vfs_live {
+	void *arg;
+	uint64_t (*memory_used)(void *arg, uint32_t key);
+	unsigned (*utilization)(void *arg, uint32_t key);      /* percent */
+	void (*clients)(void *arg, uint32_t key, struct vgpu_buf *b);
+	unsigned (*sessions)(void *arg);
+};
+
+struct vfs_source {
+	struct vfs_devset devs;
+	struct vfs_live live;
+};
+
+enum vfs_kind { VFS_DIR, VFS_FILE, VFS_NODE, VFS_LINK };
+enum vfs_flags { VFS_F_LIVE = 1 };
+
+struct vfs_entry;
+struct vfs_show {
+	const struct vfs_source *src;
+	const struct vgpu_device *dev;    /* NULL for rows that are there once */
+	uint32_t key;
+	const struct vfs_entry *entry;
+};
+typedef void (*vfs_show_f)(const struct vfs_show *s, struct vgpu_buf *b);
+
+/* What a write asks for. */
+struct vfs_change {
+	char uuid[48];
+	const char *prop;         /* of device.def */
+	char value[128];
+};
+/* text: without the newline at its end. 0: change is filled in; or -status. */
+typedef int (*vfs_store_f)(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err);
+
+struct vfs_entry {
+	uint16_t number;
+	const char *path;
+	enum vfs_kind kind;
+	mode_t mode;
+	vfs_show_f show;
+	vfs_store_f store;
+	unsigned flags;
+	const struct vgpu_prop *prop;
+	/* derived */
+	const char *name;         /* last component */
+	bool per_device;          /* some component is %x */
+	bool branches;            /* the last component is: here one row becomes many names */
+	int parent, first_child, next_sibling; /* indices, -1: none */
+};
+
+/* Builds the table from the .def lists; call once. A broken list is a programming error. */
+void vfs_tree_init(void);
+const struct vfs_entry *vfs_entries(size_t *n_out);
+
+/* A place in the tree: row and device. */
+struct vfs_place {
+	const struct vfs_entry *e;
+	int dev;                  /* index into devs, -1 for rows that are there once */
+};
+
+uint32_t vfs_device_key(const struct vgpu_device *d);
+/* Takes over n devices in order and gives them keys. */
+void vfs_devset_fill(struct vfs_devset *set, const struct vgpu_device *devs, size_t n);
+int vfs_devset_find(const struct vfs_devset *set, uint32_t key);
+
+uint64_t vfs_ino(const struct vfs_devset *set, struct vfs_place p);
+/* False: no such row, or the device is gone. */
+bool vfs_place_of(const struct vfs_devset *set, uint64_t ino, struct vfs_place *out);
+/* Row of an inode number also when its device is gone; NULL: no such row. */
+const struct vfs_entry *vfs_entry_of(uint64_t ino);
+bool vfs_lookup(const struct vfs_devset *set, struct vfs_place dir, const char *name, struct vfs_place *out);
+/* The name of a place in its directory; buf holds 64 bytes. */
+const char *vfs_name(const struct vfs_devset *set, struct vfs_place p, char *buf);
+/* Iterates over a directory; *cookie starts at 0 and stays meaningful when devices come and go. */
+bool vfs_next(const struct vfs_devset *set, struct vfs_place dir, uint64_t *cookie, struct vfs_place *out);
+unsigned vfs_subdirs(const struct vfs_devset *set, struct vfs_place dir);
+
+void vfs_show_place(const struct vfs_source *src, struct vfs_place p, struct vgpu_buf *b);
+int vfs_store_place(const struct vfs_source *src, struct vfs_place p, const char *data, size_t len,
+		    struct vfs_change *change, struct vgpu_err *err);
+bool vfs_writable(const struct vfs_entry *e);
+
+#endif
