@@ -1,0 +1,11 @@
+/* Logic, shifts, bit fields and selection of the interp backend against the PTX manual's definitions. */
+#include "t/lib/alu_ref.h"
+#include "t/lib/tap.h"
+
+int main(void)
+{
+	plan_lazy();
+	alu_seed();
+	alu_check_group(ALU_G_BITS, alu_ref_int, 6000);
+	return 0;
+}
