@@ -68,7 +68,7 @@ static inline uint32_t bf16_of_f32(float f)
 static inline float f32_odd(float s, float err)
 {
 	const uint32_t u = bits_of_f32(s);
-	const bool away = (err > 0.0f) == (s > 0.0f);
+	const bool away = (err < 0.0f) == (u >> 31);
 	const uint32_t step = (err != 0.0f && !(u & 1) && (u & 0x7f800000u) != 0x7f800000u) ? (away ? 1u : UINT32_MAX) : 0;
 
 	return f32_of(u + step);
@@ -77,7 +77,7 @@ static inline float f32_odd(float s, float err)
 static inline double f64_odd(double s, double err)
 {
 	const uint64_t u = bits_of_f64(s);
-	const bool away = (err > 0.0) == (s > 0.0);
+	const bool away = (err < 0.0) == (u >> 63);
 	const uint64_t step = (err != 0.0 && !(u & 1)) ? (away ? 1u : UINT64_MAX) : 0;
 
 	return f64_of(u + step);

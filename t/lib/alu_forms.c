@@ -144,7 +144,7 @@ static void fill_operands(struct alu_form *f, bool three)
 		const struct ptx_opspec *s = &p->spec[k];
 		struct ir_opnd *o = s->dst ? &f->insn.dst[f->n_dst] : &f->insn.src[f->n_src];
 
-		if (s->optional && !s->dst && !three)
+		if (s->optional && !s->dst && !three && p->insn.type3 != IR_T_B32)
 			continue;
 		o->kind = s->kind == PTX_OPK_IMM ? IR_OPND_IMM : IR_OPND_REG;
 		o->imm = f->lut;
