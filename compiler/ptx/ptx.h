@@ -4,6 +4,7 @@
 #ifndef VGPU_COMPILER_PTX_PTX_H
 #define VGPU_COMPILER_PTX_PTX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,7 @@ enum ptx_severity { PTX_ERROR, PTX_WARNING, PTX_INFO };
 
 /* Diagnostics: a list in text form, as ptxas spells them, each with source line and caret. */
 struct ptx_diag {
-	struct vgpu_buf errors;    /* "ptx, line 12; error   : …\n    <source line>\n    ^\n" */
+	struct vgpu_buf errors;    /* "ptx, line 12, col 7; error   : …\n    <source line>\n    ^\n" */
 	struct vgpu_buf infos;
 	unsigned n_errors, n_warnings;
 	unsigned max_errors;       /* parsing stops after so many; 0: 64 */
@@ -42,6 +43,20 @@ struct ptx_source {
  */
 int ptx_compile(const struct ptx_source *src, size_t n, unsigned max_target,
 		struct ir_module **out, struct ptx_diag *d, struct vgpu_err *err);
+
+struct pass_opts;
+
+struct ptx_options {
+	unsigned max_target;              /* as above */
+	bool no_contract;                 /* strict: keep mul and add apart (see pass_fuse_mul_add.c) */
+	const struct pass_opts *passes;   /* compiler/pass/pass.h; may be NULL */
+};
+
+int ptx_compile_opts(const struct ptx_source *src, size_t n, const struct ptx_options *opts, struct ir_module **out,
+		     struct ptx_diag *d, struct vgpu_err *err);
+/* Parses and links only: no pass runs. */
+int ptx_parse(const struct ptx_source *src, size_t n, const struct ptx_options *opts, struct ir_module **out,
+	      struct ptx_diag *d, struct vgpu_err *err);
 
 /* Unpacks an LZ4 block or a zstd frame of exactly text_size bytes. flags: 1 LZ4, 2 zstd (enum vgp_image_flags). */
 int ptx_unpack(const void *data, size_t size, size_t text_size, uint32_t flags, char **text_out, size_t *len_out,
