@@ -13,7 +13,6 @@ struct worker {
 	int sock;
 	pthread_t thread;
 	struct worker *next;
-	uint8_t buf[VGP_FRAME_MAX];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -90,10 +89,10 @@ static int answer(const struct vgp_cmd *c, struct vgp_reply *r)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	const uint8_t *buf = w->buf;
+	uint8_t *buf = malloc(VGP_FRAME_MAX);
 	ssize_t n;
 
-	while ((n = recv(w->sock, w->buf, VGP_FRAME_MAX, 0)) > 0) {
+	while (buf && (n = recv(w->sock, buf, VGP_FRAME_MAX, 0)) > 0) {
 		struct vgp_frame h;
 		struct vgp_cmd c;
 		struct vgp_reply r;
@@ -111,6 +110,7 @@ static void *work(void *arg)
 		r.seq = c.seq;
 		send_frame(w->sock, VGP_FRAME_REPLY, &r, sizeof(r));
 	}
+	free(buf);
 	shutdown(w->sock, SHUT_RDWR);
 	return NULL;
 }
