@@ -13,6 +13,7 @@ struct worker {
 	int sock;
 	pthread_t thread;
 	struct worker *next;
+	uint8_t buf[VGP_FRAME_MAX];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -89,10 +90,10 @@ static int answer(const struct vgp_cmd *c, struct vgp_reply *r)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	uint8_t *buf = malloc(VGP_FRAME_MAX);
+	const uint8_t *buf = w->buf;
 	ssize_t n;
 
-	while (buf && (n = recv(w->sock, buf, VGP_FRAME_MAX, 0)) > 0) {
+	while ((n = recv(w->sock, w->buf, VGP_FRAME_MAX, 0)) > 0) {
 		struct vgp_frame h;
 		struct vgp_cmd c;
 		struct vgp_reply r;
@@ -110,7 +111,6 @@ static void *work(void *arg)
 		r.seq = c.seq;
 		send_frame(w->sock, VGP_FRAME_REPLY, &r, sizeof(r));
 	}
-	free(buf);
 	shutdown(w->sock, SHUT_RDWR);
 	return NULL;
 }

@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "libcuda-vgpu/cu_abi.h"
 #include "t/lib/tap.h"
 #include "util/device.h"
@@ -174,11 +173,8 @@ int main(void)
 	is_int(test_open_fds(), fds, "no descriptor is left");
 	is_int(threads_of_process(), 1, "no thread is left");
 	is_int(maps_of_library(), 0, "the library is unmapped");
-#ifdef VGPU_SANITIZER
-	skip("memory is counted by the sanitizer");
-#else
+	/* A sanitizer's malloc does not answer mallinfo2: then both are 0, and it looks for leaks itself. */
 	ok(after < before + 20000, "no memory is left: %zu bytes before, %zu after", before, after);
-#endif
 	thread_outlives();
 	is_int(exit_status(0), 0, "exit with the library in use");
 	is_int(exit_status(3), 0, "exit with threads inside");

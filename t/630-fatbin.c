@@ -91,6 +91,15 @@ static void test_wrappers(void)
 	ok(!vgpu_image_select(&w2, SIZE_MAX, 120, &s, NULL) && s.list.n == 2 && s.rdc &&
 	   s.list.v[0].arch == 75 && s.list.v[1].arch == 120, "version 2: PTX of each part, in order");
 	vgpu_ptx_images_fini(&s);
+	void *dup = NULL;
+	ok(!vgpu_image_dup(&w2, SIZE_MAX, &dup, NULL) && !vgpu_image_select(dup, SIZE_MAX, 120, &s, NULL) && s.list.n == 2 &&
+	   s.list.v[1].size && (const char *)s.list.v[0].ptr != a && s.rdc, "a copy of it has the same images");
+	vgpu_ptx_images_fini(&s);
+	free(dup);
+	ok(!vgpu_image_dup(&w1, SIZE_MAX, &dup, NULL) && !vgpu_image_select(dup, SIZE_MAX, 120, &s, NULL) && s.list.n == 1,
+	   "and a copy of version 1");
+	vgpu_ptx_images_fini(&s);
+	free(dup);
 	is_int(vgpu_image_select(&w3, SIZE_MAX, 120, &s, NULL), -VGPU_E_INVALID_IMAGE, "version 3 is refused");
 	vgpu_ptx_images_fini(&s);
 	is_int(vgpu_image_select(&w4, SIZE_MAX, 120, &s, NULL), -VGPU_E_NO_BINARY, "no parts: no binary");

@@ -4,6 +4,7 @@
  */
 #include "util/fatbin.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define WRAPPER_MAGIC 0x466243b1u
@@ -356,6 +357,73 @@ int vgpu_image_select(const void *image, size_t avail, unsigned cc, struct vgpu_
 void vgpu_ptx_images_fini(struct vgpu_ptx_images *s)
 {
 	vgpu_vec_free(&s->list);
+}
+
+/* Containers of a wrapper: of version 1 its data, of version 2 its parts. */
+static const void *wrapper_part(const struct wrapper *w, size_t i)
+{
+	if (w->version == 2 && w->parts)
+		return i < PARTS_MAX ? w->parts[i] : NULL;
+	return i ? NULL : w->data;
+}
+
+static int dup_wrapper(const void *image, size_t avail, void **out, struct vgpu_err *err)
+{
+	struct wrapper w, *copy;
+	struct fb_header h;
+	const void **parts;
+	size_t n = 0, size;
+	char *at;
+
+	if (avail < sizeof(w))
+		return vgpu_err_set(err, VGPU_E_INVALID_IMAGE, "fatbin wrapper of %zu bytes, should have %zu", avail, sizeof(w));
+	memcpy(&w, image, sizeof(w));
+	size = sizeof(w) + sizeof(*parts);
+	for (; wrapper_part(&w, n); n++) {
+		int r = read_header(wrapper_part(&w, n), SIZE_MAX, &h, err);
+
+		if (r)
+			return r;
+		size += sizeof(*parts) + vgpu_align_up(h.header_size + h.size, 8);
+	}
+	copy = malloc(size);
+	if (!copy)
+		return vgpu_err_set(err, VGPU_E_NOMEM, "copy of an image of %zu bytes", size);
+	parts = (const void **)(copy + 1);
+	at = (char *)(parts + n + 1);
+	for (size_t i = 0; i < n; i++) {
+		size_t len = vgpu_image_size(wrapper_part(&w, i), SIZE_MAX);
+
+		memcpy(at, wrapper_part(&w, i), len);
+		parts[i] = at;
+		at += vgpu_align_up(len, 8);
+	}
+	parts[n] = NULL;
+	*copy = w;
+	copy->parts = w.version == 2 && w.parts ? parts : NULL;
+	copy->data = w.version == 2 && w.parts ? NULL : n ? parts[0] : NULL;
+	*out = copy;
+	return 0;
+}
+
+int vgpu_image_dup(const void *image, size_t avail, void **out, struct vgpu_err *err)
+{
+	enum vgpu_image_kind kind = vgpu_image_sniff(image, avail);
+	size_t n;
+
+	if (kind == VGPU_IMAGE_WRAPPER)
+		return dup_wrapper(image, avail, out, err);
+	if (kind == VGPU_IMAGE_ELF)
+		return vgpu_err_set(err, VGPU_E_NO_BINARY, "an ELF cubin holds no PTX");
+	n = vgpu_image_size(image, avail);
+	if (!n)
+		return vgpu_err_set(err, VGPU_E_INVALID_IMAGE, "image is neither a fatbin nor PTX");
+	/* Text that ended at its bound gets the NUL that it lacks. */
+	*out = calloc(1, n + 1);
+	if (!*out)
+		return vgpu_err_set(err, VGPU_E_NOMEM, "copy of an image of %zu bytes", n);
+	memcpy(*out, image, n);
+	return 0;
 }
 
 void vgpu_linked_print(struct vgpu_buf *b, const struct vgpu_ptx_image *v, size_t n)

@@ -93,6 +93,10 @@ bool vgpu_fatbin_fits(const struct vgpu_fatbin_entry *e, unsigned cc);
 int vgpu_image_select(const void *image, size_t avail, unsigned cc, struct vgpu_ptx_images *out, struct vgpu_err *err);
 void vgpu_ptx_images_fini(struct vgpu_ptx_images *s);
 
+/* A copy (one malloc) that stays when the original goes; a wrapper's containers are copied with it. Cubins are not copied:
+ * -E_NO_BINARY. */
+int vgpu_image_dup(const void *image, size_t avail, void **out, struct vgpu_err *err);
+
 /* A linked blob of n images: what cuLinkComplete hands out. */
 void vgpu_linked_print(struct vgpu_buf *b, const struct vgpu_ptx_image *v, size_t n);
 

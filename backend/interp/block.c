@@ -249,7 +249,7 @@ static void fault_of_guard(struct be_block *b)
 {
 	struct in_warp *w = b->cur;
 	const struct in_insn *i = &b->k->code.v[in_cur(w)->pc];
-	uint64_t at = be_guard_addr();
+	uint64_t at = be_guard_addr(), n = i->size ? i->size * MAX(i->n_vec, 1) : 16;
 	uint32_t lane = (uint32_t)__builtin_ctz(in_cur(w)->mask ? in_cur(w)->mask : 1);
 
 	if (at - b->s->window >= b->s->window_size) {
@@ -258,7 +258,7 @@ static void fault_of_guard(struct be_block *b)
 	}
 	if (!i->frame_base)
 		for_lanes(l, in_cur(w)->mask)
-			if (at - in_addr(w, i, l) < 32) {
+			if (at - in_addr(w, i, l) < n) {
 				lane = l;
 				break;
 			}

@@ -41,6 +41,7 @@ static int run_gathered(struct in_warp *w, const struct in_insn *any, uint32_t p
 	struct in_coll c = { .w = w, .i = any, .part = part };
 	int rc;
 
+	memset(src, 0, sizeof(src));
 	for (unsigned n = 0; n < op->n_src; n++)
 		c.src[n] = src[n];
 	for (unsigned n = 0; n < op->n_dst; n++)
@@ -193,8 +194,8 @@ static int op_shfl(struct in_coll *c)
 		}
 		if (!ok)
 			j = lane;
-		/* A source lane that takes no part gives an undefined value: the lane's own. */
-		d[l] = c->part >> j & 1 ? a[j] : a[l];
+		/* A source lane that takes no part gives an undefined value: what its register holds. */
+		d[l] = a[j];
 		p[l] = ok;
 	}
 	for_lanes(l, c->part) {

@@ -1,0 +1,241 @@
+/* t/410: control flow of nvcc's output: divergence, locks inside a warp, calls, barriers, blocks that wait on each other. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "t/lib/kernel.h"
+#include "t/lib/tap.h"
+
+static char *flow;
+
+static void test_collatz(struct kt *t, const char *be)
+{
+	uint32_t n = 300, bad = 0, *o = kt_alloc(t, n * 4);
+	struct { void *o; uint32_t n; } p = { o, n };
+
+	is_int(KT_RUN(t, "collatz", KT1(3), KT1(128), p), BE_RUN_DONE, "%s: divergent loops", be);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t v = i + 1;
+		uint32_t s = 0;
+
+		for (; v != 1; s++)
+			v = v & 1 ? 3 * v + 1 : v / 2;
+		bad += o[i] != s;
+	}
+	is_int(bad, 0, "%s: step counts of all threads", be);
+}
+
+static int switch_of(int i)
+{
+	int r = 0;
+
+	for (int k = 0; k < i % 5 + 1; k++)
+		switch ((i + k) % 11) {
+		case 0: r += 3; break;
+		case 1: r ^= 0x55; break;
+		case 2: r *= 7; break;
+		case 3: r -= i; break;
+		case 4: if (k) continue; r += 100; break;
+		case 5: r = ~r; break;
+		case 6: r += i * i; break;
+		case 7: r |= 8; break;
+		case 8: r /= 3; break;
+		case 9: r <<= 1; break;
+		default: r += 1000;
+		}
+	return r;
+}
+
+static void test_switches(struct kt *t, const char *be)
+{
+	int bad = 0, *o = kt_alloc(t, 128 * 4);
+	struct { void *o; } p = { o };
+
+	is_int(KT_RUN(t, "switches", KT1(1), KT1(100), p), BE_RUN_DONE, "%s: switch in a loop", be);
+	for (int i = 0; i < 100; i++)
+		bad += o[i] != switch_of(i);
+	is_int(bad, 0, "%s: every case of it", be);
+}
+
+static void test_locks(struct kt *t, const char *be)
+{
+	int *m = kt_alloc(t, 8), *o = kt_alloc(t, 128 + 8);
+	struct { void *lock, *count; } p = { m, m + 1 };
+	struct { void *flag, *out; } q = { o + 32, o };
+	int bad = 0;
+
+	is_int(KT_RUN(t, "spinlock", KT1(4), KT1(96), p), BE_RUN_DONE, "%s: a spin lock fought for by lanes of a warp", be);
+	is_int(m[1], 4 * 96, "%s: nobody got in twice", be);
+	t->threads = 2;
+	is_int(KT_RUN(t, "spinlock", KT1(4), KT1(96), p), BE_RUN_DONE, "%s: and on two threads", be);
+	is_int(m[1], 8 * 96, "%s: nobody got in twice", be);
+	t->threads = 0;
+	is_int(KT_RUN(t, "handoff", KT1(1), KT1(32), q), BE_RUN_DONE, "%s: lanes wait for a flag of a lane behind them", be);
+	for (int i = 0; i < 31; i++)
+		bad += o[i] != i + 42;
+	is_int(bad, 0, "%s: all saw it", be);
+}
+
+static void test_calls(struct kt *t, const char *be)
+{
+	uint32_t fib[13] = { 0, 1 }, bad = 0, *o = kt_alloc(t, 64 * 4);
+	struct { void *o; } p = { o };
+
+	for (int i = 2; i < 13; i++)
+		fib[i] = fib[i - 1] + fib[i - 2];
+	is_int(KT_RUN(t, "recurse", KT1(1), KT1(40), p), BE_RUN_DONE, "%s: recursion, each lane to another depth", be);
+	for (int i = 0; i < 40; i++)
+		bad += o[i] != fib[i % 13];
+	is_int(bad, 0, "%s: Fibonacci numbers", be);
+
+	is_int(KT_RUN(t, "pointers", KT1(1), KT1(40), p), BE_RUN_DONE, "%s: calls through a table of functions", be);
+	bad = 0;
+	for (int i = 0; i < 40; i++)
+		bad += (int)o[i] != (i % 3 == 0 ? i + 5 : i % 3 == 1 ? i - 5 : i * 5);
+	is_int(bad, 0, "%s: the right one for each lane", be);
+
+	struct { uint64_t f; void *o; } q = { kt_func(t, "_Z6op_mulii"), o };
+	is_int(KT_RUN(t, "call_any", KT1(1), KT1(8), q), BE_RUN_DONE, "%s: a function's address as parameter", be);
+	is_int(o[7], 14, "%s: is called", be);
+	q.f += 4;
+	is_int(KT_RUN(t, "call_any", KT1(1), KT1(8), q), BE_RUN_FAULT, "%s: a wild function pointer", be);
+	is_int(t->fault.status, VGPU_E_INVALID_PC, "%s: is an invalid program counter", be);
+	q.f = 0;
+	is_int(KT_RUN(t, "call_any", KT1(1), KT1(8), q), BE_RUN_FAULT, "%s: so is NULL", be);
+	q.f = kt_func(t, "collatz");
+	is_int(KT_RUN(t, "call_any", KT1(1), KT1(8), q), BE_RUN_FAULT, "%s: and a function of another shape", be);
+
+	t->heap_left = 1 << 20;
+	is_int(KT_RUN(t, "virtuals", KT1(1), KT1(32), p), BE_RUN_DONE, "%s: virtual functions of new objects", be);
+	bad = 0;
+	for (int i = 0; i < 32; i++)
+		bad += ((float *)o)[i] != (i & 1 ? (float)(i * i) : 3.0f * (float)(i * i));
+	is_int(bad, 0, "%s: areas", be);
+	is_int(t->heap_live, 0, "%s: all deleted", be);
+}
+
+static void test_stack(struct kt *t, const char *be)
+{
+	int *o = kt_alloc(t, 128), *zero = kt_alloc(t, 4);
+	struct { void *o; int n; void *zero; } p = { o, 10, zero };
+	int want = 0, n = 10;
+
+	t->stack_B = 4096;
+	is_int(KT_RUN(t, "too_deep", KT1(1), KT1(32), p), BE_RUN_DONE, "%s: recursion with arrays inside of the stack limit", be);
+	for (; n > 0; n--)
+		want += n + (n & 7);
+	is_int(o[3], want, "%s: its value", be);
+	p.n = 1000000;
+	is_int(KT_RUN(t, "too_deep", KT1(1), KT1(32), p), BE_RUN_FAULT, "%s: endless recursion faults", be);
+	is_int(t->fault.status, VGPU_E_HW_STACK, "%s: as a stack error", be);
+	t->stack_B = 1024;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void test_blocks(struct kt *t, const char *be)
+{
+	int *in = kt_alloc(t, 4096 * 4), *o = kt_alloc(t, 1024 * 4), sum = 0, bad = 0;
+	uint32_t *d = (uint32_t *)in, ref[1024];
+	struct { void *in, *out; int n; } p = { in, o, 4000 };
+	struct { void *d; } q = { d };
+	struct { void *o; } e = { o };
+
+	for (int i = 0; i < 4096; i++) {
+		in[i] = i * 7 - 1000;
+		sum += i < 4000 ? in[i] : 0;
+	}
+	is_int(KT_RUN(t, "reduce", KT1(5), KT1(1000), p), BE_RUN_DONE, "%s: reduction with shuffles, partial last warp", be);
+	is_int(o[0], sum, "%s: its sum", be);
+
+	for (uint32_t i = 0; i < 1024; i++)
+		ref[i] = d[i] = i * 2654435761u;
+	qsort(ref, 1024, 4, compare);
+	t->shared_dyn = 4096;
+	is_int(KT_RUN(t, "bitonic", KT1(1), KT1(1024), q), BE_RUN_DONE, "%s: sort by 1024 threads with barriers in a loop", be);
+	is_blob(d, ref, 4096, "%s: sorted", be);
+	t->shared_dyn = 0;
+
+	memset(o, 0, 1024);
+	is_int(KT_RUN(t, "early", KT1(1), KT1(250), e), BE_RUN_DONE, "%s: barriers that exited threads don't reach", be);
+	for (int i = 0; i < 250; i += 2)
+		bad += o[i] != (i + 2) % 250 + (i < 125);
+	is_int(bad, 0, "%s: values", be);
+
+	is_int(KT_RUN(t, "tiles", KT1(1), KT1(64), e), BE_RUN_DONE, "%s: cooperative groups' tiles and coalesced groups", be);
+	bad = 0;
+	for (int i = 0; i < 64; i++) {
+		int v = 28 + i / 8 * 64, w = i / 32 * 32, rank = 0, size = 0;
+
+		for (int k = w; k < w + 32; k++) {
+			size += k % 3 == 0;
+			rank += k % 3 == 0 && k < i;
+		}
+		bad += o[i] != (i % 3 ? v : v + 1000 * size + 100000 * rank);
+	}
+	is_int(bad, 0, "%s: values", be);
+}
+
+static void test_grid(struct kt *t, const char *be)
+{
+	uint32_t n = 6 * 64, *d = kt_alloc(t, 2 * n * 4), bad = 0;
+	struct { void *d; uint32_t rounds; } p = { d, 5 };
+
+	for (uint32_t i = 0; i < n; i++)
+		d[i] = i * i;
+	t->cooperative = true;
+	is_int(KT_RUN(t, "grid_sync", KT1(6), KT1(64), p), BE_RUN_DONE, "%s: a grid's barrier", be);
+	for (uint32_t i = 0; i < n; i++)
+		bad += d[n + i] != ((i + 5) % n) * ((i + 5) % n) + 5;
+	is_int(bad, 0, "%s: five rounds in step", be);
+	t->cooperative = false;
+	is_int(KT_RUN(t, "grid_sync", KT1(6), KT1(64), p), BE_RUN_FAULT, "%s: without a cooperative launch it traps", be);
+	is_int(t->fault.status, VGPU_E_LAUNCH_FAILED, "%s: as a launch failure", be);
+
+	uint32_t *f = kt_alloc(t, 64), *o = kt_alloc(t, 64);
+	struct { void *f, *o; } r = { f, o };
+	is_int(KT_RUN(t, "ring", KT1(10), KT1(32), r), BE_RUN_DONE, "%s: blocks wait for flags of later and earlier ones", be);
+	is_int(o[9], 1 + 9 * 10 / 2, "%s: in the right order", be);
+	ok(t->spins > 0, "%s: waiting blocks say so", be);
+	ok(t->runs < 1000, "%s: without long turns (%llu)", be, (unsigned long long)t->runs);
+}
+
+static void test_cancel(struct kt *t, const char *be)
+{
+	int *x = kt_alloc(t, 8);
+	struct { void *x; } p = { x };
+
+	t->cancel_ms = 20;
+	is_int(KT_RUN(t, "endless", KT1(2), KT1(64), p), BE_RUN_CANCELLED, "%s: an endless kernel that polls memory is cancelled", be);
+	is_int(KT_RUN(t, "endless_math", KT1(1), KT1(64), p), BE_RUN_CANCELLED, "%s: and one that only computes", be);
+	t->s.slice = 0;
+	is_int(KT_RUN(t, "endless_math", KT1(1), KT1(64), p), BE_RUN_CANCELLED, "%s: also with an endless slice", be);
+	t->s.slice = 50000;
+	t->cancel_ms = 0;
+}
+
+int main(void)
+{
+	plan_lazy();
+	flow = kt_text("flow.ptx");
+	for (const char *const *be = kt_backends(); *be; be++) {
+		struct kt t;
+
+		kt_must_open(&t, *be, flow);
+		test_collatz(&t, *be);
+		test_switches(&t, *be);
+		test_locks(&t, *be);
+		test_calls(&t, *be);
+		test_stack(&t, *be);
+		test_blocks(&t, *be);
+		test_grid(&t, *be);
+		test_cancel(&t, *be);
+		kt_close(&t);
+	}
+	free(flow);
+	return 0;
+}
