@@ -45,7 +45,7 @@ static void fill_stat(struct vfs *v, struct vfs_place p, struct stat *st)
 	st->st_atime = st->st_ctime = st->st_mtime;
 	if (p.e->kind == VFS_DIR) {
 		st->st_nlink = 2 + vfs_subdirs(&v->src.devs, p);
-	} else {
+	} else if (p.dev >= 0 || !p.e->per_device) {
 		struct vgpu_buf b = VGPU_BUF_INIT;
 
 		vfs_show_place(&v->src, p, &b);
@@ -68,15 +68,33 @@ static bool place(fuse_req_t req, fuse_ino_t ino, struct vfs_place *p)
 	return false;
 }
 
+/* A file of a device that is gone, still open or bound somewhere: like one that was unlinked. */
+static void getattr_gone(fuse_req_t req, fuse_ino_t ino, const struct vfs_entry *e)
+{
+	struct vfs *v = vfs_of(req);
+	struct stat st;
+
+	fill_stat(v, (struct vfs_place){ e, -1 }, &st);
+	st.st_ino = ino;
+	st.st_nlink = 0;
+	fuse_reply_attr(req, &st, LONG_TIMEOUT);
+}
+
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	const struct vfs_entry *e = vfs_entry_of(ino);
+	struct vfs *v = vfs_of(req);
 	struct vfs_place p;
 	struct stat st;
 
-	if (!place(req, ino, &p))
-		return;
-	fill_stat(vfs_of(req), p, &st);
-	fuse_reply_attr(req, &st, timeout_of(p));
+	if (!e) {
+		fuse_reply_err(req, ENOENT);
+	} else if (!vfs_place_of(&v->src.devs, ino, &p)) {
+		getattr_gone(req, ino, e);
+	} else {
+		fill_stat(v, p, &st);
+		fuse_reply_attr(req, &st, timeout_of(p));
+	}
 }
 
 /* Truncation is what a shell's > does first; there is nothing to cut. All else is fixed. */

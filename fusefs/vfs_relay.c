@@ -94,8 +94,9 @@ static bool read_frame(struct vfs *v, uint32_t handle, fuse_req_t req, uint64_t 
 		fuse_reply_buf(req, NULL, 0);
 		return true;
 	}
-	/* Left by a daemon before us. This very read asks again: the frame was not delivered. Another: it was. */
-	if (h->read_unique && h->read_unique != unique)
+	/* Left by a daemon before us. This very read asks again: the frame was not delivered. Another: it was.
+	 * Where requests are not sent again nobody knows; better twice than never. */
+	if (h->read_unique && h->read_unique != unique && !v->st->no_resend)
 		drop_frame(l->relay.fd);
 	h->read_unique = 0;
 	n = recv(l->relay.fd, frame, sizeof(frame), MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);

@@ -34,12 +34,28 @@ int test_run(const char *const argv[])
 	return WIFEXITED(ws) ? WEXITSTATUS(ws) : 128 + WTERMSIG(ws);
 }
 
+/* Ended, perhaps not yet waited for by its parent. */
+static int is_gone(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "r");
+	if (!f)
+		return 1;
+	if (fscanf(f, "%*d %*[^)]) %c", &state) != 1)
+		state = 'Z';
+	fclose(f);
+	return state == 'Z';
+}
+
 /* Super is no child of ours (it went to the background). */
 static int gone(pid_t pid, int tenths)
 {
 	struct timespec t = { 0, 100000000 };
 
-	while (kill(pid, 0) == 0) {
+	while (!is_gone(pid)) {
 		if (tenths-- == 0)
 			return 0;
 		nanosleep(&t, NULL);
