@@ -41,18 +41,33 @@ void tr_frames_fini(struct tr_session *s)
 
 /* ---- carriers ---- */
 
+/* A full relay answers EAGAIN, blocking or not. */
+static ssize_t node_send(struct tr_session *s, const struct iovec *iov, int n, bool block)
+{
+	for (;;) {
+		struct pollfd p = { .fd = s->node_fd, .events = POLLOUT };
+		/* at 0: threads shall not queue for the file position */
+		ssize_t r = pwritev(s->node_fd, iov, n, 0);
+
+		if (r >= 0 || (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN))
+			return r;
+		if (errno == EAGAIN && !block)
+			return r;
+		if (errno == EAGAIN)
+			poll(&p, 1, 10);
+	}
+}
+
 static ssize_t carrier_send(struct tr_session *s, struct iovec *iov, int n, bool block)
 {
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
 	ssize_t r;
 
+	if (s->sock < 0)
+		return node_send(s, iov, n, block);
 	do {
-		if (s->sock >= 0)
-			r = sendmsg(s->sock, &m, MSG_NOSIGNAL | (block ? 0 : MSG_DONTWAIT));
-		else
-			/* offset 0 and p…: threads shall not queue for the file position */
-			r = pwritev(s->node_fd, iov, n, 0);
-	} while (r < 0 && (errno == EINTR || (s->sock < 0 && errno == ECONNABORTED)));
+		r = sendmsg(s->sock, &m, MSG_NOSIGNAL | (block ? 0 : MSG_DONTWAIT));
+	} while (r < 0 && errno == EINTR);
 	return r;
 }
 

@@ -1,0 +1,792 @@
+/*
+ * eng_sched.c: the pool of threads, and the work that they share.
+ *
+ * A job is one launch or one large copy. Threads visit jobs in turn and run
+ * blocks: fresh ones in ascending order, and suspended ones. A block that
+ * spins is put aside, and so is one that went on for many slices; a fresh one
+ * is admitted when the suspended ones went round without any of them ending,
+ * so that a block which waits for another one's flag gets that one started.
+ * Completion counts blocks that have ended, not threads that have left:
+ * stragglers hold a reference only.
+ *
+ * job->done may reach n_parts in one thread only; that thread completes it.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "engine/eng_priv.h"
+
+#define HERE_NS 30000                /* the channel's patience with a launch of its own */
+#define HERE_THREADS 8192            /* kernel threads above which it doesn't try */
+#define VISIT_NS 1000000             /* then other jobs have their turn */
+#define IDLE_SPIN_NS 50000
+#define YIELDS_MAX 64                /* slices after which a block makes room for others */
+
+struct eng_block {
+	struct eng_block *next;
+	struct be_block *b;
+	unsigned yields;
+	bool resident;                /* counted in job->resident */
+};
+
+struct chunk {
+	uint64_t lo, hi;
+};
+
+struct visitor {
+	struct chunk ch;
+	uint64_t done;                /* not yet added to job->done */
+	uint64_t deadline;
+	bool here;                    /* the channel */
+	bool spun;
+};
+
+/* ---- jobs ---- */
+
+struct eng_job *eng_job_new(struct eng *e, struct eng_queue *q, uint32_t param_len)
+{
+	struct eng_job *j = calloc(1, sizeof(*j) + vgpu_align_up(param_len, 16));
+
+	if (!j)
+		return NULL;
+	j->e = e;
+	j->q = q;
+	j->ctx = q->ctx;
+	j->per_unit = 1;
+	j->chunk_max = UINT64_MAX;
+	pthread_mutex_init(&j->lock, NULL);
+	return j;
+}
+
+static void job_free(struct eng_job *j)
+{
+	vgpu_vec_free(&j->returned);
+	pthread_mutex_destroy(&j->lock);
+	free(j);
+}
+
+void eng_job_drop(struct eng *e, struct eng_job *j)
+{
+	if (j->mod)
+		eng_module_unref(e, j->mod);
+	if (j->workspace)
+		eng_mem_free(e, j->workspace);
+	job_free(j);
+}
+
+static unsigned dev_slot(struct eng_job *j)
+{
+	return (unsigned)(j->ctx->dev - j->e->devs);
+}
+
+static void job_unref(struct eng *e, struct eng_job *j)
+{
+	bool last;
+
+	pthread_mutex_lock(&e->sched.lock);
+	last = --j->refs == 0;
+	pthread_mutex_unlock(&e->sched.lock);
+	if (last)
+		job_free(j);
+}
+
+/* Called with sched.lock. */
+static void account_begin(struct eng_sched *s, struct eng_job *j)
+{
+	unsigned d = dev_slot(j);
+
+	if (s->active[d]++ == 0)
+		s->active_since[d] = vgpu_now_ns();
+}
+
+static void account_end(struct eng_sched *s, struct eng_job *j)
+{
+	unsigned d = dev_slot(j);
+
+	if (--s->active[d] == 0)
+		s->busy_ns[d] += vgpu_now_ns() - s->active_since[d];
+}
+
+uint64_t eng_sched_busy_ns(struct eng *e, unsigned d)
+{
+	struct eng_sched *s = &e->sched;
+	uint64_t ns, now = vgpu_now_ns();
+
+	pthread_mutex_lock(&s->lock);
+	ns = s->busy_ns[d];
+	s->busy_ns[d] = 0;
+	if (s->active[d]) {
+		ns += now - s->active_since[d];
+		s->active_since[d] = now;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ns;
+}
+
+static void job_list(struct eng_sched *s, struct eng_job *j)
+{
+	if (s->jobs) {
+		j->next = s->jobs;
+		j->prev = s->jobs->prev;
+		j->prev->next = j;
+		j->next->prev = j;
+	} else {
+		j->next = j->prev = j;
+		s->jobs = j;
+	}
+	j->listed = true;
+	j->refs++;
+	__atomic_store_n(&s->n_jobs, s->n_jobs + 1, __ATOMIC_RELAXED);
+}
+
+static void job_unlist(struct eng_sched *s, struct eng_job *j)
+{
+	if (s->jobs == j)
+		s->jobs = j->next == j ? NULL : j->next;
+	j->prev->next = j->next;
+	j->next->prev = j->prev;
+	j->listed = false;
+	j->refs--;
+	__atomic_store_n(&s->n_jobs, s->n_jobs - 1, __ATOMIC_RELAXED);
+}
+
+/* All parts have ended. The caller holds a reference. */
+static void job_complete(struct eng *e, struct eng_job *j)
+{
+	pthread_mutex_lock(&e->sched.lock);
+	if (j->listed)
+		job_unlist(&e->sched, j);
+	j->finished = true;
+	account_end(&e->sched, j);
+	pthread_mutex_unlock(&e->sched.lock);
+	if (j->mod)
+		eng_module_unref(e, j->mod);
+	if (j->workspace)
+		eng_mem_free(e, j->workspace);
+	eng_queue_finish(e, j->q);
+}
+
+/* ---- parts ---- */
+
+static bool job_flush(struct eng *e, struct eng_job *j, uint64_t *n)
+{
+	uint64_t done = *n;
+
+	*n = 0;
+	/* acq_rel: who completes the job has seen all that the others did */
+	if (!done || __atomic_add_fetch(&j->done, done, __ATOMIC_ACQ_REL) != j->n_parts)
+		return false;
+	job_complete(e, j);
+	return true;
+}
+
+static bool cancelled(const struct eng_job *j)
+{
+	return j->ctx->cancel != 0;
+}
+
+/* Called with j->lock, context dead: what nobody runs counts as ended. */
+static uint64_t drop_rest(struct eng_job *j, struct chunk *ch)
+{
+	uint64_t units = j->n_units - j->next_unit + (ch->hi - ch->lo), parts;
+
+	j->next_unit = j->n_units;
+	ch->lo = ch->hi = 0;
+	for (size_t i = 0; i < j->returned.n; i++)
+		units += j->returned.v[i].size;
+	j->returned.n = 0;
+	parts = units * j->per_unit;
+	while (j->susp_head) {
+		struct eng_block *b = j->susp_head;
+
+		j->susp_head = b->next;
+		j->e->be->block_free(b->b);
+		free(b);
+		parts++;
+	}
+	j->susp_tail = NULL;
+	j->n_susp = j->resident = 0;
+	return parts;
+}
+
+/* Called with j->lock. */
+static bool take_chunk(struct eng_job *j, struct chunk *ch, bool here)
+{
+	uint64_t left = j->n_units - j->next_unit, n;
+
+	if (j->returned.n) {
+		struct eng_extent x = j->returned.v[--j->returned.n];
+
+		*ch = (struct chunk){ x.addr, x.addr + x.size };
+		return true;
+	}
+	if (!left)
+		return false;
+	n = here ? 1 : left / (4 * j->e->sched.n_threads + 1);
+	n = MAX(n, 1ull);
+	n = MIN(n, j->chunk_max);
+	*ch = (struct chunk){ j->next_unit, j->next_unit + n };
+	j->next_unit += n;
+	return true;
+}
+
+/* Called with j->lock. Units that can't be kept are run by nobody else, so they must go somewhere: the front. */
+static void give_chunk(struct eng_job *j, struct chunk *ch)
+{
+	if (ch->lo == ch->hi)
+		return;
+	if (ch->hi == j->next_unit)
+		j->next_unit = ch->lo;
+	else
+		(void)!vgpu_vec_push(&j->returned, ((struct eng_extent){ ch->lo, ch->hi - ch->lo }));
+	ch->lo = ch->hi = 0;
+}
+
+static bool has_units(const struct eng_job *j, const struct chunk *ch)
+{
+	return ch->lo < ch->hi || j->returned.n || j->next_unit < j->n_units;
+}
+
+/* Called with j->lock. */
+static void suspend_locked(struct eng_job *j, struct eng_block *b)
+{
+	if (!b->resident)
+		j->resident++;
+	b->resident = true;
+	b->yields = 0;
+	b->next = NULL;
+	if (j->susp_tail)
+		j->susp_tail->next = b;
+	else
+		j->susp_head = b;
+	j->susp_tail = b;
+	__atomic_store_n(&j->n_susp, j->n_susp + 1, __ATOMIC_RELAXED);
+}
+
+static void suspend(struct eng_job *j, struct eng_block *b, bool stalled)
+{
+	pthread_mutex_lock(&j->lock);
+	suspend_locked(j, b);
+	if (stalled)
+		j->stalls++;
+	pthread_mutex_unlock(&j->lock);
+}
+
+static struct eng_block *resume_locked(struct eng_job *j)
+{
+	struct eng_block *b = j->susp_head;
+
+	if (!b)
+		return NULL;
+	j->susp_head = b->next;
+	if (!j->susp_head)
+		j->susp_tail = NULL;
+	__atomic_store_n(&j->n_susp, j->n_susp - 1, __ATOMIC_RELAXED);
+	return b;
+}
+
+/* A block is over (also one that could not be made). */
+static void block_end(struct eng_job *j, struct eng_block *b, struct visitor *v)
+{
+	if (b->resident || j->stalls || j->no_room) {
+		pthread_mutex_lock(&j->lock);
+		if (b->resident && j->resident)
+			j->resident--;
+		j->stalls = 0;
+		j->no_room = false;
+		pthread_mutex_unlock(&j->lock);
+	}
+	j->e->be->block_free(b->b);
+	free(b);
+	v->done++;
+}
+
+/* ---- admission ---- */
+
+/* Block number (x fastest) of the rank-th block of a cluster. */
+static uint64_t cluster_block(const struct be_launch *l, uint64_t cluster, uint64_t rank)
+{
+	uint64_t nx = l->grid[0] / l->cluster[0], ny = l->grid[1] / l->cluster[1];
+	uint64_t x = cluster % nx * l->cluster[0] + rank % l->cluster[0];
+	uint64_t y = cluster / nx % ny * l->cluster[1] + rank / l->cluster[0] % l->cluster[1];
+	uint64_t z = cluster / nx / ny * l->cluster[2] + rank / l->cluster[0] / l->cluster[1];
+
+	return x + l->grid[0] * (y + l->grid[1] * z);
+}
+
+static struct eng_block *block_make(struct eng_job *j, uint64_t linear, struct vgpu_err *err)
+{
+	struct eng_block *b = calloc(1, sizeof(*b));
+
+	if (!b) {
+		vgpu_err_set(err, VGPU_E_NOMEM, "block: out of memory");
+		return NULL;
+	}
+	b->b = j->e->be->block_new(&j->launch, linear, err);
+	if (!b->b) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+/* Makes all blocks of a unit; the first is the answer, the others are put to the suspended. */
+static struct eng_block *unit_make(struct eng_job *j, uint64_t unit, struct vgpu_err *err)
+{
+	struct eng_block *made[16];
+	struct be_block *peers[16];
+	uint64_t n;
+
+	if (j->per_unit == 1)
+		return block_make(j, unit, err);
+	for (n = 0; n < j->per_unit; n++) {
+		made[n] = block_make(j, cluster_block(&j->launch, unit, n), err);
+		if (!made[n])
+			break;
+		peers[n] = made[n]->b;
+	}
+	if (n < j->per_unit) {
+		while (n-- > 0) {
+			j->e->be->block_free(made[n]->b);
+			free(made[n]);
+		}
+		return NULL;
+	}
+	for (uint64_t i = 0; i < n; i++)
+		j->e->be->block_link(made[i]->b, peers, (uint32_t)n);
+	pthread_mutex_lock(&j->lock);
+	for (uint64_t i = 1; i < n; i++)
+		suspend_locked(j, made[i]);
+	pthread_mutex_unlock(&j->lock);
+	return made[0];
+}
+
+/* The unit could not be made: later, when something has ended; or never. */
+static void unit_failed(struct eng_job *j, uint64_t unit, struct visitor *v, const struct vgpu_err *err)
+{
+	bool wait;
+
+	pthread_mutex_lock(&j->lock);
+	wait = err->status == VGPU_E_NOMEM && j->resident > 0;
+	if (wait) {
+		j->no_room = true;
+		wait = vgpu_vec_push(&j->returned, ((struct eng_extent){ unit, 1 }));
+	}
+	pthread_mutex_unlock(&j->lock);
+	if (wait)
+		return;
+	eng_fault(j->ctx, err->status ? err->status : VGPU_E_NOMEM, 0, "launch: block %llu: %s", (unsigned long long)unit, err->text);
+	v->done += j->per_unit;
+}
+
+/* Shall a fresh unit start rather than a suspended block go on? Called with j->lock. */
+static bool want_fresh(const struct eng_job *j, const struct visitor *v)
+{
+	if (!has_units(j, &v->ch) || j->no_room)
+		return false;
+	if (!j->susp_head)
+		return true;
+	if (j->resident + j->per_unit > j->max_resident)
+		return false;
+	if (j->all_resident)
+		return true;
+	return v->spun && (j->resident < j->e->sched.n_threads || j->stalls >= j->resident);
+}
+
+/* The block to run next; NULL: nothing for this visitor now. */
+static struct eng_block *next_block(struct eng_job *j, struct visitor *v)
+{
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct eng_block *b = NULL;
+
+	for (;;) {
+		uint64_t unit;
+
+		if (v->ch.lo == v->ch.hi || v->spun || cancelled(j) || __atomic_load_n(&j->n_susp, __ATOMIC_RELAXED)) {
+			pthread_mutex_lock(&j->lock);
+			if (cancelled(j)) {
+				v->done += drop_rest(j, &v->ch);
+				pthread_mutex_unlock(&j->lock);
+				return NULL;
+			}
+			if (!want_fresh(j, v)) {
+				b = resume_locked(j);
+				pthread_mutex_unlock(&j->lock);
+				return b;
+			}
+			if (v->ch.lo == v->ch.hi && !take_chunk(j, &v->ch, v->here)) {
+				pthread_mutex_unlock(&j->lock);
+				return NULL;
+			}
+			pthread_mutex_unlock(&j->lock);
+		}
+		unit = v->ch.lo++;
+		b = unit_make(j, unit, &err);
+		if (b)
+			return b;
+		unit_failed(j, unit, v, &err);
+		v->spun = false;
+	}
+}
+
+/* ---- running ---- */
+
+static bool wake_pool(struct eng *e, unsigned n)
+{
+	struct eng_sched *s = &e->sched;
+
+	__atomic_add_fetch(&s->gen, 1, __ATOMIC_SEQ_CST);
+	/* seq_cst on both: a sleeper announced itself before it looked at gen again */
+	if (!__atomic_load_n(&s->sleepers, __ATOMIC_SEQ_CST))
+		return false;
+	vgpu_futex_wake(&s->gen, (int)MIN(n, 1024u));
+	return true;
+}
+
+static bool others_wait(const struct eng *e)
+{
+	return __atomic_load_n(&e->sched.n_jobs, __ATOMIC_RELAXED) > 1 || __atomic_load_n(&e->sched.tasks, __ATOMIC_RELAXED);
+}
+
+static void report_fault(struct eng_job *j, const struct be_fault *f)
+{
+	eng_fault(j->ctx, f->status > 0 && f->status < VGPU_STATUS_COUNT ? f->status : VGPU_E_LAUNCH_FAILED, f->addr,
+		  "%s (block %u,%u,%u thread %u,%u,%u%s%.0u)", f->text, f->block[0], f->block[1], f->block[2],
+		  f->thread[0], f->thread[1], f->thread[2], f->ptx_line ? ", ptx line " : "", f->ptx_line);
+}
+
+/* Runs b for a slice. False: b is over or was put aside. */
+static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, struct visitor *v)
+{
+	struct be_fault fault;
+
+	v->spun = false;
+	switch (e->be->block_run(b->b, &fault)) {
+	case BE_RUN_YIELD:
+		if (cancelled(j))
+			break;
+		if (++b->yields < YIELDS_MAX && !(v->here && vgpu_now_ns() > v->deadline) &&
+		    !(others_wait(e) && vgpu_now_ns() > v->deadline))
+			return true;
+		v->spun = b->yields >= YIELDS_MAX;
+		suspend(j, b, v->spun);
+		return false;
+	case BE_RUN_SPIN:
+		v->spun = true;
+		suspend(j, b, true);
+		return false;
+	case BE_RUN_FAULT:
+		report_fault(j, &fault);
+		break;
+	case BE_RUN_DONE:
+	case BE_RUN_CANCELLED:
+		break;
+	}
+	block_end(j, b, v);
+	return false;
+}
+
+/* Called between blocks. */
+static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
+{
+	if (eng_stopped(e))
+		return true;
+	if (v->here)
+		return vgpu_now_ns() > v->deadline || eng_channel_waits(e);
+	/* gone round without any end: let others have a look, or the world move on */
+	if (v->spun && j->stalls > 2 * j->resident + 2 && !has_units(j, &v->ch))
+		return true;
+	if (v->spun && j->stalls > 4 * j->resident + 4)
+		return true;
+	return others_wait(e) && vgpu_now_ns() > v->deadline;
+}
+
+/* True when the job is complete (and may not be touched beyond the reference). */
+static bool visit_launch(struct eng *e, struct eng_job *j, struct visitor *v)
+{
+	struct eng_block *b;
+	bool complete;
+
+	do {
+		b = next_block(j, v);
+		if (!b)
+			break;
+		while (run_block(e, j, b, v))
+			;
+		if ((v->ch.lo == v->ch.hi || v->spun) && job_flush(e, j, &v->done))
+			return true;
+	} while (!time_to_leave(e, j, v));
+	pthread_mutex_lock(&j->lock);
+	if (cancelled(j))
+		v->done += drop_rest(j, &v->ch);
+	else
+		give_chunk(j, &v->ch);
+	pthread_mutex_unlock(&j->lock);
+	complete = job_flush(e, j, &v->done);
+	return complete;
+}
+
+static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
+{
+	for (;;) {
+		uint64_t addr = 0, piece;
+		int r;
+
+		pthread_mutex_lock(&j->lock);
+		if (cancelled(j)) {
+			v->done += drop_rest(j, &v->ch);
+			pthread_mutex_unlock(&j->lock);
+			return job_flush(e, j, &v->done);
+		}
+		if (j->next_unit == j->n_units) {
+			pthread_mutex_unlock(&j->lock);
+			return false;
+		}
+		piece = j->next_unit++;
+		pthread_mutex_unlock(&j->lock);
+		r = j->run_piece(j, piece, &addr);
+		if (r)
+			eng_fault(j->ctx, -r, addr, "copy: 0x%llx is not allocated", (unsigned long long)addr);
+		v->done++;
+		if (job_flush(e, j, &v->done))
+			return true;
+	}
+}
+
+static bool visit(struct eng *e, struct eng_job *j, bool here)
+{
+	struct visitor v = { .here = here, .deadline = vgpu_now_ns() + (here ? HERE_NS : VISIT_NS) };
+
+	return j->run_piece ? visit_pieces(e, j, &v) : visit_launch(e, j, &v);
+}
+
+/* ---- submitting ---- */
+
+void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
+{
+	struct eng_sched *s = &e->sched;
+	uint64_t n = j->n_units;
+	bool complete = false;
+
+	j->refs = 1;   /* ours */
+	pthread_mutex_lock(&s->lock);
+	account_begin(s, j);
+	pthread_mutex_unlock(&s->lock);
+	if (try_here && eng_is_channel() && __atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED) == 0 &&
+	    n <= 64 && n * j->launch.block[0] * j->launch.block[1] * j->launch.block[2] <= HERE_THREADS)
+		complete = visit(e, j, true);
+	if (!complete) {
+		pthread_mutex_lock(&s->lock);
+		job_list(s, j);
+		pthread_mutex_unlock(&s->lock);
+		wake_pool(e, (unsigned)MIN(n, (uint64_t)s->n_threads));
+	}
+	job_unref(e, j);
+}
+
+int eng_task_submit(struct eng *e, void (*run)(struct eng *e, void *arg), void *arg)
+{
+	struct eng_task *t = malloc(sizeof(*t));
+	struct eng_sched *s = &e->sched;
+
+	if (!t)
+		return -VGPU_E_NOMEM;
+	*t = (struct eng_task){ .run = run, .arg = arg };
+	pthread_mutex_lock(&s->lock);
+	if (s->tasks_tail)
+		s->tasks_tail->next = t;
+	else
+		__atomic_store_n(&s->tasks, t, __ATOMIC_RELAXED);
+	s->tasks_tail = t;
+	pthread_mutex_unlock(&s->lock);
+	wake_pool(e, 1);
+	return 0;
+}
+
+/* ---- the pool ---- */
+
+static bool run_task(struct eng *e)
+{
+	struct eng_sched *s = &e->sched;
+	struct eng_task *t;
+
+	pthread_mutex_lock(&s->lock);
+	t = s->tasks;
+	if (t) {
+		__atomic_store_n(&s->tasks, t->next, __ATOMIC_RELAXED);
+		if (!t->next)
+			s->tasks_tail = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!t)
+		return false;
+	t->run(e, t->arg);
+	free(t);
+	return true;
+}
+
+static bool has_work(struct eng_job *j)
+{
+	bool work;
+
+	pthread_mutex_lock(&j->lock);
+	work = j->next_unit < j->n_units || j->returned.n || j->susp_head;
+	pthread_mutex_unlock(&j->lock);
+	return work;
+}
+
+/* A job with something to do, the next one in turn, with a reference. */
+static struct eng_job *pick(struct eng_sched *s)
+{
+	struct eng_job *j;
+
+	pthread_mutex_lock(&s->lock);
+	j = s->jobs;
+	for (uint32_t i = 0; i < s->n_jobs; i++, j = j->next) {
+		if (!has_work(j))
+			continue;
+		s->jobs = j->next;
+		j->refs++;
+		pthread_mutex_unlock(&s->lock);
+		return j;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* All that is there spins: whoever they wait for (the program, another process) needs the CPU more. */
+static void rest(struct eng *e, struct eng_job *j)
+{
+	struct timespec nap = { .tv_nsec = 20000 };
+
+	if (j->stalls > 16 * (j->resident + 1) && !others_wait(e))
+		nanosleep(&nap, NULL);
+}
+
+static bool work_once(struct eng *e)
+{
+	struct eng_sched *s = &e->sched;
+	struct eng_job *j;
+
+	if (__atomic_load_n(&s->tasks, __ATOMIC_RELAXED) && run_task(e))
+		return true;
+	if (!__atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED))
+		return false;
+	j = pick(s);
+	if (!j)
+		return false;
+	if (!visit(e, j, false))
+		rest(e, j);
+	job_unref(e, j);
+	return true;
+}
+
+static bool idle_spin(struct eng_sched *s, uint32_t gen)
+{
+	uint64_t end;
+	bool moved = false;
+
+	if (__atomic_add_fetch(&s->spinners, 1, __ATOMIC_RELAXED) <= s->spin_threads) {
+		end = vgpu_now_ns() + IDLE_SPIN_NS;
+		do {
+			for (int i = 0; i < 32 && !moved; i++) {
+				moved = __atomic_load_n(&s->gen, __ATOMIC_ACQUIRE) != gen;
+#if defined(__x86_64__)
+				__builtin_ia32_pause();
+#endif
+			}
+		} while (!moved && vgpu_now_ns() < end);
+	}
+	__atomic_sub_fetch(&s->spinners, 1, __ATOMIC_RELAXED);
+	return moved;
+}
+
+static void *pool_thread(void *arg)
+{
+	struct eng *e = arg;
+	struct eng_sched *s = &e->sched;
+
+	be_guard_install(NULL);
+	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
+		uint32_t gen = __atomic_load_n(&s->gen, __ATOMIC_SEQ_CST);
+
+		if (work_once(e) || idle_spin(s, gen))
+			continue;
+		__atomic_add_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE) && __atomic_load_n(&s->gen, __ATOMIC_SEQ_CST) == gen)
+			vgpu_futex_wait(&s->gen, gen, -1);
+		__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static unsigned cpu_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned)MAX(CPU_COUNT(&set), 1);
+}
+
+int eng_sched_start(struct eng *e, struct vgpu_err *err)
+{
+	struct eng_sched *s = &e->sched;
+	unsigned cpus = cpu_count();
+
+	pthread_mutex_init(&s->lock, NULL);
+	s->n_threads = e->cfg.threads ? MIN(e->cfg.threads, 256u) : cpus;
+	s->spin_threads = cpus > 2 ? cpus - 2 : 0;
+	s->threads = calloc(s->n_threads, sizeof(*s->threads));
+	if (!s->threads)
+		return vgpu_err_set(err, VGPU_E_NOMEM, "threads: out of memory");
+	for (; s->n_started < s->n_threads; s->n_started++) {
+		int r = pthread_create(&s->threads[s->n_started], NULL, pool_thread, e);
+
+		if (r == 0)
+			continue;
+		if (s->n_started == 0)
+			return vgpu_err_set(err, vgpu_status_from_errno(r), "start engine threads: %s", strerror(r));
+		break;  /* fewer will do */
+	}
+	return 0;
+}
+
+static void free_jobs(struct eng *e)
+{
+	struct eng_sched *s = &e->sched;
+
+	while (s->jobs) {
+		struct eng_job *j = s->jobs;
+		struct chunk none = { 0, 0 };
+
+		drop_rest(j, &none);
+		job_unlist(s, j);
+		eng_job_drop(e, j);
+	}
+	while (s->tasks) {
+		struct eng_task *t = s->tasks;
+
+		s->tasks = t->next;
+		free(t);
+	}
+}
+
+/* The contexts were cancelled: blocks that run give up. */
+void eng_sched_stop(struct eng *e)
+{
+	struct eng_sched *s = &e->sched;
+
+	if (!s->threads)
+		return;
+	__atomic_store_n(&s->stop, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&s->gen, 1, __ATOMIC_SEQ_CST);
+	vgpu_futex_wake(&s->gen, 1024);
+	for (unsigned i = 0; i < s->n_started; i++)
+		pthread_join(s->threads[i], NULL);
+	free_jobs(e);
+	free(s->threads);
+	s->threads = NULL;
+	pthread_mutex_destroy(&s->lock);
+}
