@@ -129,7 +129,8 @@ static void wire_destroy(struct vcu_ctx *c)
 	struct vgp_cmd cmd = { .op = VGP_OP_CTX_DESTROY };
 
 	cmd.a.CTX_DESTROY.ctx = c->wire;
-	if (!tr_dead(vcu_session()))
+	/* When the library goes, the session's end ends all contexts at once. */
+	if (!vcu_gone() && !tr_dead(vcu_session()))
 		vcu_call(&cmd, NULL, 0, NULL);
 }
 

@@ -1,4 +1,5 @@
 /* vcu_stream.c: see vcu_stream.h. Life of streams, submission, order and waiting. */
+#include "libcuda-vgpu/vcu_process.h"
 #include "libcuda-vgpu/vcu_stream.h"
 
 #include <errno.h>
@@ -176,8 +177,8 @@ void vcu_stream_ctx_fini(struct vcu_ctx *c)
 
 	if (!p)
 		return;
-	/* Work that was submitted runs to its end, and its printf text comes out. */
-	if (alive)
+	/* Work that was submitted runs to its end, and its printf text comes out; a process that ends waits for nothing. */
+	if (alive && !vcu_gone())
 		vcu_ctx_wait_all(c);
 	while ((s = p->list)) {
 		p->list = s->next;
