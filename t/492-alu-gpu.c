@@ -5,6 +5,7 @@
  * as different by their distance in units in the last place.
  *
  *	usage: 492-alu-gpu [substring of the forms to run]
+ *	       492-alu-gpu -x form value…     prints both results for the operand tuples given
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -163,12 +164,51 @@ static void check(const struct alu_form *f, void *ctx)
 	alu_tuples_free(&t);
 }
 
+struct given {
+	const char *form;
+	char **v;
+	int n;
+};
+
+static void print_given(const struct alu_form *f, void *ctx)
+{
+	const struct given *g = ctx;
+	static uint64_t cells[6][MAX_TUPLES], res[6][MAX_TUPLES];
+	struct alu_tuples t = { .src = { cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] } };
+	uint64_t *gpu[3] = { res[0], res[1], res[2] }, *own[3] = { res[3], res[4], res[5] };
+	size_t n = (size_t)g->n / (f->n_src ? f->n_src : 1);
+	alu_fn fn = alu_select(&f->insn);
+
+	if (strcmp(f->spelling, g->form) != 0 || n > MAX_TUPLES)
+		return;
+	t.n = (n + 31) & ~(size_t)31;
+	for (size_t j = 0; j < n; j++)
+		for (unsigned k = 0; k < f->n_src; k++)
+			cells[k][j] = strtoull(g->v[j * f->n_src + k], NULL, 0);
+	if (!fn || !run_gpu(f, &t, gpu))
+		return;
+	run_here(f, &t, fn, own);
+	for (size_t j = 0; j < n; j++) {
+		printf("%s", f->spelling);
+		for (unsigned k = 0; k < f->n_src; k++)
+			printf(" %#llx", (unsigned long long)cells[k][j]);
+		printf(": gpu %#llx own %#llx\n", (unsigned long long)res[0][j], (unsigned long long)res[3][j]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	tap_timeout(600);
 	plan_lazy();
 	open_driver();
 	alu_seed();
+	if (argc > 2 && !strcmp(argv[1], "-x")) {
+		struct given g = { argv[2], argv + 3, argc - 3 };
+
+		for (unsigned k = 0; k < ALU_G_COUNT; k++)
+			alu_forms_each(k, print_given, &g);
+		return 0;
+	}
 	for (unsigned g = 0; g < ALU_G_COUNT; g++)
 		alu_forms_each(g, check, argc > 1 ? argv[1] : NULL);
 	return 0;

@@ -392,7 +392,7 @@ void ir_print_func(struct vgpu_buf *b, const struct ir_module *m, const struct i
 		snprintf(name, sizeof(name), "$v%u", k);
 		vgpu_buf_str(b, "\t");
 		print_var_type(b, &f->locals[k], name);
-		vgpu_buf_printf(b, "; // %s\n", f->locals[k].name);
+		vgpu_buf_str(b, ";\n");
 	}
 	print_protos(b, f);
 	print_tables(b, f);
