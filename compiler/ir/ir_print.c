@@ -382,7 +382,7 @@ void ir_print_func(struct vgpu_buf *b, const struct ir_module *m, const struct i
 	}
 	vgpu_buf_str(b, "\n{\n");
 	if (f->unsupported)
-		vgpu_buf_printf(b, "\t// unsupported, line %u: %s\n", f->unsupported_line, f->unsupported);
+		vgpu_buf_printf(b, "\t// unsupported: %s\n", f->unsupported);
 	for (uint32_t k = 0; k < f->n_regs; k++)
 		if (!is_reg_param(&f->proto, k))
 			vgpu_buf_printf(b, "\t.reg .%s %s;\n", ir_type_name(f->regs[k].type), f->regs[k].name);
@@ -411,9 +411,12 @@ void ir_print_module(struct vgpu_buf *b, const struct ir_module *m)
 {
 	vgpu_buf_printf(b, ".version %u.%u\n.target sm_%u%s\n.address_size %u\n", m->version / 10, m->version % 10, m->target,
 			m->target_arch_specific ? "a" : "", m->address_size);
-	for (uint32_t k = 0; k < m->n_syms; k++)
-		if (m->syms[k].kind == IR_SYM_FUNC && m->funcs[m->syms[k].index].defined == false)
-			ir_print_func(b, m, &m->funcs[m->syms[k].index]);
+	/* all functions first: variables and calls may name any of them */
+	for (uint32_t k = 0; k < m->n_funcs; k++)
+		if (!m->funcs[k].is_entry || !m->funcs[k].defined) {
+			print_header(b, &m->funcs[k]);
+			vgpu_buf_str(b, ";\n");
+		}
 	for (uint32_t k = 0; k < m->n_vars; k++)
 		print_var(b, m, &m->vars[k]);
 	for (uint32_t k = 0; k < m->n_funcs; k++)

@@ -43,6 +43,7 @@ int ptx_unpack(const void *data, size_t size, size_t text_size, uint32_t flags, 
 	char *text;
 	int r;
 
+	flags &= FLAG_LZ4 | FLAG_ZSTD;      /* others say nothing about packing */
 	if (flags != FLAG_LZ4 && flags != FLAG_ZSTD)
 		return vgpu_err_set(err, VGPU_E_INVALID, "unknown compression %#x", flags);
 	if (!size || !text_size || text_size > MAX_TEXT_B)
