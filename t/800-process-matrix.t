@@ -155,7 +155,12 @@ if command -v crun >/dev/null; then
 EOF
 		(cd "$B" && crun --root "$T/crun" --cgroup-manager=disabled run "vgpu-test-$$")
 	}
-	mkdir -p "$R/proc"
+	mkdir -p "$R/proc" "$R/sys"
+	# crun insists on one cgroup hierarchy; hosts with the hybrid layout get it in this namespace
+	if ! crun_line /bin/true >/dev/null 2>&1; then
+		umount -R -l /sys/fs/cgroup 2>/dev/null
+		mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
+	fi
 	if crun_line /bin/true >"$T/crun.log" 2>&1; then
 		for p in $PROGRAMS; do
 			is "${p##*/}: container" "$(crun_line "$p" 2>&1)" "$WANT"
