@@ -204,15 +204,16 @@ static int try_mount(const char *path, struct tr_node *node, struct vgpu_device 
 		     struct vgpu_err *err)
 {
 	char dir[256];
-	int r;
+	int r, r2;
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/dev", path) >= sizeof(dir))
 		return -VGPU_E_NO_DEVICE;
 	r = try_dir(dir, node, devs, n_out, driver, err);
 	if (r == 0)
 		return 0;
-	r = strlen(path) < sizeof(node->dir) ? try_dir(path, node, devs, n_out, driver, err) : r;
-	return r;
+	r2 = try_dir(path, node, devs, n_out, driver, err);
+	/* a node that is there and wrong says more than one that isn't */
+	return r2 == 0 || r == -VGPU_E_NO_DEVICE ? r2 : r;
 }
 
 int tr_enumerate(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char driver[32], struct vgpu_err *err)

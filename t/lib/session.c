@@ -76,7 +76,9 @@ static int start_worker(int sock, const struct vgpu_device *devs, size_t n, unsi
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return vgpu_err_errno(err, "socketpair");
-	ctl = sv[0];
+	/* a test may have closed its standard streams: ours shall not take their place */
+	ctl = fcntl(sv[0], F_DUPFD_CLOEXEC, 3);
+	close(sv[0]);
 	worker = fork();
 	if (worker == 0)
 		become_worker(sock, sv[1]);
