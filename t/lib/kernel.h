@@ -15,7 +15,7 @@
 #include "compiler/ir/ir.h"
 #include "util/buf.h"
 
-#define KT_WINDOW 0x300000000ull
+#define KT_WINDOW 0x200000000000ull
 #define KT_WINDOW_SIZE ((uint64_t)1 << 30)
 
 struct kt_dim { uint32_t x, y, z; };
