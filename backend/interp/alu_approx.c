@@ -74,11 +74,11 @@ static inline uint64_t f64_upper_out(double r)
 
 ALU_FN(rcp_f64_ftz, f64_upper_out(1.0 / f64_upper_flushed(ALU_A)))
 ALU_FN(rsqrt_f64_ftz, f64_upper_out(1.0 / __builtin_sqrt(f64_upper_flushed(ALU_A))))
-ALU_FN(rsqrt_f64, f64_out(approx_rsqrt_f64(f64_of(ALU_A))))
+ALU_FN(rsqrt_f64, f64_out1(approx_rsqrt_f64(f64_of(ALU_A)), ALU_A))
 /* div, rcp, sqrt of f64 without a rounding (PTX before 1.4): to nearest */
-ALU_FN(div_f64_old, f64_out(f64_of(ALU_A) / f64_of(ALU_B)))
-ALU_FN(rcp_f64_old, f64_out(1.0 / f64_of(ALU_A)))
-ALU_FN(sqrt_f64_old, f64_out(__builtin_sqrt(f64_of(ALU_A))))
+ALU_FN(div_f64_old, f64_out2(f64_of(ALU_A) / f64_of(ALU_B), ALU_A, ALU_B))
+ALU_FN(rcp_f64_old, f64_out1(1.0 / f64_of(ALU_A), ALU_A))
+ALU_FN(sqrt_f64_old, f64_out1(__builtin_sqrt(f64_of(ALU_A)), ALU_A))
 
 static alu_fn select_f32(const struct ir_insn *i)
 {

@@ -98,6 +98,8 @@ static uint32_t fns(uint32_t mask, uint32_t base, int32_t offset)
 {
 	int64_t count = offset < 0 ? -(int64_t)offset : offset;
 
+	if (offset == INT32_MIN)        /* its magnitude does not fit: 0 on the hardware */
+		return 0;
 	if (base > 31)
 		return UINT32_MAX;
 	if (offset == 0)
@@ -110,7 +112,10 @@ static uint32_t fns(uint32_t mask, uint32_t base, int32_t offset)
 
 ALU_FN(fns_b32, fns((uint32_t)ALU_A, (uint32_t)ALU_B, (int32_t)ALU_C))
 
-/* bit fields: position and length are the low bytes of their operands */
+/*
+ * bit fields: PTX allows position and length up to 255. Beyond, 32-bit fields
+ * take the low byte, and 64-bit ones clamp, as on the hardware.
+ */
 static inline uint64_t low_mask(uint32_t n)
 {
 	return n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
@@ -137,12 +142,13 @@ static inline uint64_t bfi(uint64_t a, uint64_t b, uint32_t pos, uint32_t len, u
 #define BYTE_B ((uint32_t)ALU_B & 0xff)
 #define BYTE_C ((uint32_t)ALU_C & 0xff)
 #define BYTE_E ((uint32_t)ALU_E & 0xff)
+#define CLAMP(v) ((uint32_t)(v) < 255 ? (uint32_t)(v) : 255)
 ALU_FN(bfe_u32, bfe((uint32_t)ALU_A, BYTE_B, BYTE_C, 32, false))
 ALU_FN(bfe_s32, bfe((uint32_t)ALU_A, BYTE_B, BYTE_C, 32, true))
-ALU_FN(bfe_u64, bfe(ALU_A, BYTE_B, BYTE_C, 64, false))
-ALU_FN(bfe_s64, bfe(ALU_A, BYTE_B, BYTE_C, 64, true))
+ALU_FN(bfe_u64, bfe(ALU_A, CLAMP(ALU_B), CLAMP(ALU_C), 64, false))
+ALU_FN(bfe_s64, bfe(ALU_A, CLAMP(ALU_B), CLAMP(ALU_C), 64, true))
 ALU_FN(bfi_b32, bfi((uint32_t)ALU_A, (uint32_t)ALU_B, BYTE_C, BYTE_E, 32))
-ALU_FN(bfi_b64, bfi(ALU_A, ALU_B, BYTE_C, BYTE_E, 64))
+ALU_FN(bfi_b64, bfi(ALU_A, ALU_B, CLAMP(ALU_C), CLAMP(ALU_E), 64))
 
 /* bmsk: ones from bit a on, b of them; clamp: too big a or b reach to the top */
 static inline uint32_t bmsk(uint32_t a, uint32_t b)

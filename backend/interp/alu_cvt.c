@@ -68,11 +68,32 @@ static void int_sat(const struct alu_args *x)
 #define F32_ROW(name, load, ftz) \
 	ALU_FN(name, f32_out(load, ftz, false))
 F32_ROW(f32_of_f16_row, f32_of_f16(ALU_A), false)
-F32_ROW(f32_of_bf16_row, f32_of_bf16(ALU_A & 0xffffu), false)
-F32_ROW(f32_of_f64_row, (float)f64_of(ALU_A), false)
-F32_ROW(f32_of_f64_row_ftz, (float)f64_of(ALU_A), true)
-ALU_FN(f64_of_f32_row, f64_out((double)f32_of(ALU_A)))
-ALU_FN(f64_of_f32_row_ftz, f64_out((double)f32_in(ALU_A, true)))
+ALU_FN(f32_of_bf16_row, (ALU_A & 0xffffu) << 16)
+ALU_FN(copy_f32, (uint32_t)ALU_A)
+ALU_FN(copy_f64, ALU_A)
+
+/* Between f32 and f64 a NaN keeps its sign and the upper part of its fraction. */
+static inline uint64_t f64_of_f32_bits(uint32_t u)
+{
+	return f32_is_nan(u) ? (uint64_t)(u & 0x80000000u) << 32 | UINT64_C(0x7ff8) << 48 | (uint64_t)(u & 0x7fffffu) << 29 :
+	       bits_of_f64((double)f32_of(u));
+}
+
+static inline uint32_t f32_of_f64_bits(uint64_t v, bool ftz)
+{
+	const uint32_t nan = (uint32_t)(v >> 32 & 0x80000000u) | 0x7fc00000u | (uint32_t)(v >> 29 & 0x7fffffu);
+	const double d = f64_of(v);
+	/* tiny after rounding to 24 bits: below 2^-126 (1 - 2^-25) */
+	const bool tiny = ftz && (v & INT64_MAX) < UINT64_C(0x380ffffff0000000);
+	const uint32_t u = bits_of_f32((float)d);
+
+	return d != d ? nan : tiny ? u & 0x80000000u : u;
+}
+
+ALU_FN(f32_of_f64_row, f32_of_f64_bits(ALU_A, false))
+ALU_FN(f32_of_f64_row_ftz, f32_of_f64_bits(ALU_A, true))
+ALU_FN(f64_of_f32_row, f64_of_f32_bits((uint32_t)ALU_A))
+ALU_FN(f64_of_f32_row_ftz, f64_of_f32_bits(f32_flush((uint32_t)ALU_A)))
 ALU_FN(f16_of_f32_row, f16_of_f32(f32_of(ALU_A)))
 ALU_FN(bf16_of_f32_row, bf16_of_f32(f32_of(ALU_A)))
 
@@ -80,7 +101,7 @@ ALU_FN(bf16_of_f32_row, bf16_of_f32(f32_of(ALU_A)))
 #define INTEGRAL(name, op) \
 	ALU_FN(name##_f32, f32_out(op##f(f32_of(ALU_A)), false, false)) \
 	ALU_FN(name##_f32_ftz, f32_out(op##f(f32_in(ALU_A, true)), false, false)) \
-	ALU_FN(name##_f64, f64_out(op(f64_of(ALU_A))))
+	ALU_FN(name##_f64, f64_out1(op(f64_of(ALU_A)), ALU_A))
 INTEGRAL(rni, __builtin_rint)
 INTEGRAL(rzi, __builtin_trunc)
 INTEGRAL(rmi, __builtin_floor)
@@ -164,6 +185,7 @@ static struct fp_rule rule_of(const struct ir_insn *i)
 	return (struct fp_rule){
 		.round = i->round, .satfinite = i->flags & IR_F_SATFINITE, .sat = i->flags & IR_F_SAT,
 		.relu = i->flags & IR_F_RELU, .ftz = (i->flags & IR_F_FTZ) && i->type == IR_T_F32,
+		.nan_passes = i->type == IR_T_F64 || i->stype == IR_T_F64,
 	};
 }
 
@@ -183,7 +205,8 @@ static void float_to_float(const struct alu_args *x)
 	const struct ir_insn *i = x->insn;
 	const struct fp_format *from = ALU_NAME(fp_format_of)(i->stype), *to = ALU_NAME(fp_format_of)(i->type);
 	const struct fp_rule r = rule_of(i);
-	const bool integral = i->round >= IR_RND_RNI, ftz = i->flags & IR_F_FTZ;
+	/* f16 results are not the place of .ftz: subnormal f32 sources count there */
+	const bool integral = i->round >= IR_RND_RNI, ftz = (i->flags & IR_F_FTZ) && i->type != IR_T_F16;
 
 	ALU_LANES(x, struct fp_value v = ALU_NAME(fp_unpack)(flushed(x->a[l], i->stype, ftz), from);
 		if (integral) v = ALU_NAME(fp_integral)(v, i->round);
@@ -264,6 +287,10 @@ static alu_fn select_plain_float(const struct ir_insn *i)
 		return f32_of_f16_row;
 	if (i->type == IR_T_F32 && i->stype == IR_T_BF16)
 		return f32_of_bf16_row;
+	if (i->type == i->stype && i->type == IR_T_F32 && !ftz)
+		return copy_f32;
+	if (i->type == i->stype && i->type == IR_T_F64)
+		return copy_f64;
 	if (i->type == IR_T_F64 && i->stype == IR_T_F32)
 		return ftz ? f64_of_f32_row_ftz : f64_of_f32_row;
 	if (!rn)

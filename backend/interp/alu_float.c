@@ -5,73 +5,63 @@
  */
 #include "backend/interp/alu_fp.h"
 
-/* f32: four handlers by flags: none, ftz, sat, ftz.sat */
-#define F32_HANDLER1(name, ftz, sat, ...) \
+#define F32_A(ftz) const float a = f32_in(x->a[l], ftz);
+#define F32_AB(ftz) F32_A(ftz) const float b = f32_in(x->b[l], ftz);
+#define F32_ABC(ftz) F32_AB(ftz) const float c = f32_in(x->c[l], ftz);
+#define F32_HANDLER(name, LOAD, ftz, ...) \
 static void name(const struct alu_args *x) \
 { \
-	ALU_LANES(x, const float a = f32_in(x->a[l], ftz); x->d[l] = f32_out((__VA_ARGS__), ftz, sat)); \
+	ALU_LANES(x, LOAD(ftz) x->d[l] = (__VA_ARGS__)); \
 }
-#define F32_HANDLER2(name, ftz, sat, ...) \
-static void name(const struct alu_args *x) \
-{ \
-	ALU_LANES(x, const float a = f32_in(x->a[l], ftz); const float b = f32_in(x->b[l], ftz); \
-		x->d[l] = f32_out((__VA_ARGS__), ftz, sat)); \
-}
-#define F32_HANDLER3(name, ftz, sat, ...) \
-static void name(const struct alu_args *x) \
-{ \
-	ALU_LANES(x, const float a = f32_in(x->a[l], ftz); const float b = f32_in(x->b[l], ftz); \
-		const float c = f32_in(x->c[l], ftz); x->d[l] = f32_out((__VA_ARGS__), ftz, sat)); \
-}
-#define F32_FOUR(n, name, ...) \
-	F32_HANDLER##n(name, false, false, __VA_ARGS__) F32_HANDLER##n(name##_ftz, true, false, __VA_ARGS__) \
-	F32_HANDLER##n(name##_sat, false, true, __VA_ARGS__) F32_HANDLER##n(name##_ftz_sat, true, true, __VA_ARGS__) \
+/* Four handlers by flags: none, ftz, sat, ftz.sat; scaled: see f32_out_ftz(). */
+#define F32_FOUR(name, LOAD, value, scaled) \
+	F32_HANDLER(name, LOAD, false, f32_out(value, false, false)) \
+	F32_HANDLER(name##_ftz, LOAD, true, f32_out_ftz(value, scaled, false)) \
+	F32_HANDLER(name##_sat, LOAD, false, f32_out(value, false, true)) \
+	F32_HANDLER(name##_ftz_sat, LOAD, true, f32_out_ftz(value, scaled, true)) \
 	static alu_fn const name##_fn[4] = { name, name##_ftz, name##_sat, name##_ftz_sat };
-#define F32_TWO(n, name, ...) \
-	F32_HANDLER##n(name, false, false, __VA_ARGS__) F32_HANDLER##n(name##_ftz, true, false, __VA_ARGS__) \
+#define F32_TWO(name, LOAD, value, scaled) \
+	F32_HANDLER(name, LOAD, false, f32_out(value, false, false)) \
+	F32_HANDLER(name##_ftz, LOAD, true, f32_out_ftz(value, scaled, false)) \
 	static alu_fn const name##_fn[4] = { name, name##_ftz, NULL, NULL };
+#define UP 0x1p64f
 
-F32_FOUR(2, add_f32, a + b)
-F32_FOUR(2, sub_f32, a - b)
-F32_FOUR(2, mul_f32, a * b)
-F32_FOUR(3, fma_f32, __builtin_fmaf(a, b, c))
-F32_TWO(2, div_f32, a / b)
-F32_TWO(1, rcp_f32, 1.0f / a)
-F32_TWO(1, sqrt_f32, __builtin_sqrtf(a))
+/* a tiny sum is exact, and needs no scaling to be told; but one rule serves all */
+F32_FOUR(add_f32, F32_AB, a + b, a * UP + b * UP)
+F32_FOUR(sub_f32, F32_AB, a - b, a * UP - b * UP)
+F32_FOUR(mul_f32, F32_AB, a * b, a * UP * b)
+F32_FOUR(fma_f32, F32_ABC, __builtin_fmaf(a, b, c), __builtin_fmaf(a * UP, b, c * UP))
+F32_TWO(div_f32, F32_AB, a / b, a * UP / b)
+F32_TWO(rcp_f32, F32_A, 1.0f / a, UP / a)
+F32_TWO(sqrt_f32, F32_A, __builtin_sqrtf(a), a * UP)
 
 /* f64 */
-#define F64_HANDLER1(name, ...) \
+#define F64_HANDLER(name, ...) \
 static void name(const struct alu_args *x) \
 { \
-	ALU_LANES(x, const double a = f64_of(x->a[l]); x->d[l] = f64_out(__VA_ARGS__)); \
+	ALU_LANES(x, x->d[l] = (__VA_ARGS__)); \
 }
-#define F64_HANDLER2(name, ...) \
-static void name(const struct alu_args *x) \
-{ \
-	ALU_LANES(x, const double a = f64_of(x->a[l]); const double b = f64_of(x->b[l]); x->d[l] = f64_out(__VA_ARGS__)); \
-}
-F64_HANDLER2(add_f64, a + b)
-F64_HANDLER2(sub_f64, a - b)
-F64_HANDLER2(mul_f64, a * b)
-F64_HANDLER2(div_f64, a / b)
-F64_HANDLER1(rcp_f64, 1.0 / a)
-F64_HANDLER1(sqrt_f64, __builtin_sqrt(a))
-
-static void fma_f64(const struct alu_args *x)
-{
-	ALU_LANES(x, x->d[l] = f64_out(__builtin_fma(f64_of(x->a[l]), f64_of(x->b[l]), f64_of(x->c[l]))));
-}
+#define FA f64_of(x->a[l])
+#define FB f64_of(x->b[l])
+#define FC f64_of(x->c[l])
+F64_HANDLER(add_f64, f64_out2(FA + FB, x->b[l], x->a[l]))
+F64_HANDLER(sub_f64, f64_out2(FA - FB, x->b[l], x->a[l]))
+F64_HANDLER(mul_f64, f64_out2(FA * FB, x->b[l], x->a[l]))
+F64_HANDLER(div_f64, f64_out2(FA / FB, x->a[l], x->b[l]))
+F64_HANDLER(rcp_f64, f64_out1(1.0 / FA, x->a[l]))
+F64_HANDLER(sqrt_f64, f64_out1(__builtin_sqrt(FA), x->a[l]))
+F64_HANDLER(fma_f64, f64_out_fma(__builtin_fma(FA, FB, FC), x->a[l], x->b[l], x->c[l]))
 
 /*
  * fma with a negated product or addend, as contraction of mul and sub makes
  * it: a sign change of a factor or the addend is exact.
  */
-F32_TWO(3, fnma_f32, __builtin_fmaf(-a, b, c))
-F32_TWO(3, fms_f32, __builtin_fmaf(a, b, -c))
-F32_TWO(3, fnms_f32, __builtin_fmaf(-a, b, -c))
-ALU_FN(fnma_f64, f64_out(__builtin_fma(-f64_of(ALU_A), f64_of(ALU_B), f64_of(ALU_C))))
-ALU_FN(fms_f64, f64_out(__builtin_fma(f64_of(ALU_A), f64_of(ALU_B), -f64_of(ALU_C))))
-ALU_FN(fnms_f64, f64_out(__builtin_fma(-f64_of(ALU_A), f64_of(ALU_B), -f64_of(ALU_C))))
+F32_TWO(fnma_f32, F32_ABC, __builtin_fmaf(-a, b, c), __builtin_fmaf(-a * UP, b, c * UP))
+F32_TWO(fms_f32, F32_ABC, __builtin_fmaf(a, b, -c), __builtin_fmaf(a * UP, b, -c * UP))
+F32_TWO(fnms_f32, F32_ABC, __builtin_fmaf(-a, b, -c), __builtin_fmaf(-a * UP, b, -c * UP))
+F64_HANDLER(fnma_f64, f64_out_fma(__builtin_fma(-FA, FB, FC), x->a[l], x->b[l], x->c[l]))
+F64_HANDLER(fms_f64, f64_out_fma(__builtin_fma(FA, FB, -FC), x->a[l], x->b[l], x->c[l]))
+F64_HANDLER(fnms_f64, f64_out_fma(__builtin_fma(-FA, FB, -FC), x->a[l], x->b[l], x->c[l]))
 
 static alu_fn select_negated_fma(const struct ir_insn *i)
 {
@@ -85,38 +75,37 @@ static alu_fn select_negated_fma(const struct ir_insn *i)
 	return signs == 0 ? fma_f32_fn[ftz] : signs == 1 ? fnma_f32_fn[ftz] : signs == 2 ? fms_f32_fn[ftz] : fnms_f32_fn[ftz];
 }
 
-/* Sign operations. NaN keeps its payload: PTX leaves it open and the hardware uses plain bit operations. */
-ALU_FN(neg_f32, (uint32_t)ALU_A ^ 0x80000000u)
-ALU_FN(neg_f32_ftz, f32_flush((uint32_t)ALU_A) ^ 0x80000000u)
-ALU_FN(neg_f64, ALU_A ^ (UINT64_C(1) << 63))
-ALU_FN(abs_f32, (uint32_t)ALU_A & 0x7fffffffu)
-ALU_FN(abs_f32_ftz, f32_flush((uint32_t)ALU_A) & 0x7fffffffu)
-ALU_FN(abs_f64, ALU_A & INT64_MAX)
+/* Sign operations are arithmetic to the hardware: NaN comes out canonical in f32, quiet and unchanged in f64. */
+#define NEG_F32(u) (f32_is_nan(u) ? F32_NAN : (u) ^ 0x80000000u)
+#define ABS_F32(u) (f32_is_nan(u) ? F32_NAN : (u) & 0x7fffffffu)
+ALU_FN(neg_f32, NEG_F32((uint32_t)ALU_A))
+ALU_FN(neg_f32_ftz, NEG_F32(f32_flush((uint32_t)ALU_A)))
+ALU_FN(neg_f64, f64_is_nan(ALU_A) ? ALU_A | F64_QUIET : ALU_A ^ (UINT64_C(1) << 63))
+ALU_FN(abs_f32, ABS_F32((uint32_t)ALU_A))
+ALU_FN(abs_f32_ftz, ABS_F32(f32_flush((uint32_t)ALU_A)))
+ALU_FN(abs_f64, f64_is_nan(ALU_A) ? ALU_A | F64_QUIET : ALU_A & INT64_MAX)
 ALU_FN(copysign_f32, ((uint32_t)ALU_A & 0x80000000u) | ((uint32_t)ALU_B & 0x7fffffffu))
 ALU_FN(copysign_f64, (ALU_A & (UINT64_C(1) << 63)) | (ALU_B & INT64_MAX))
 
 /* f32x2: two floats in a 64-bit cell */
-#define F32X2(name, ftz, op, ...) \
-static inline uint32_t name##_1(uint64_t va, uint64_t vb, uint64_t vc) \
+#define F32X2(name, LOAD_C, value, scaled) \
+static inline uint64_t name##_1(const struct alu_args *x, unsigned l, unsigned at, bool ftz) \
 { \
-	const float a = f32_in(va, ftz); const float b = f32_in(vb, ftz); const float c = f32_in(vc, ftz); \
-	(void)c; \
-	return f32_out((__VA_ARGS__), ftz, false); \
+	const float a = f32_in(x->a[l] >> at, ftz); const float b = f32_in(x->b[l] >> at, ftz); LOAD_C \
+	return (uint64_t)(ftz ? f32_out_ftz(value, scaled, false) : f32_out(value, false, false)) << at; \
 } \
 static void name(const struct alu_args *x) \
 { \
-	const uint64_t *const c_ = x->c ? x->c : x->b; \
-	ALU_LANES(x, x->d[l] = name##_1(x->a[l], x->b[l], c_[l]) | \
-		(uint64_t)name##_1(x->a[l] >> 32, x->b[l] >> 32, c_[l] >> 32) << 32); \
+	ALU_LANES(x, x->d[l] = name##_1(x, l, 0, false) | name##_1(x, l, 32, false)); \
+} \
+static void name##_ftz(const struct alu_args *x) \
+{ \
+	ALU_LANES(x, x->d[l] = name##_1(x, l, 0, true) | name##_1(x, l, 32, true)); \
 }
-F32X2(add_f32x2, false, 2, a + b)
-F32X2(add_f32x2_ftz, true, 2, a + b)
-F32X2(sub_f32x2, false, 2, a - b)
-F32X2(sub_f32x2_ftz, true, 2, a - b)
-F32X2(mul_f32x2, false, 2, a * b)
-F32X2(mul_f32x2_ftz, true, 2, a * b)
-F32X2(fma_f32x2, false, 3, __builtin_fmaf(a, b, c))
-F32X2(fma_f32x2_ftz, true, 3, __builtin_fmaf(a, b, c))
+F32X2(add_f32x2, , a + b, a * UP + b * UP)
+F32X2(sub_f32x2, , a - b, a * UP - b * UP)
+F32X2(mul_f32x2, , a * b, a * UP * b)
+F32X2(fma_f32x2, const float c = f32_in(x->c[l] >> at, ftz);, __builtin_fmaf(a, b, c), __builtin_fmaf(a * UP, b, c * UP))
 
 static alu_fn select_f32x2(const struct ir_insn *i)
 {

@@ -29,12 +29,13 @@ static inline float f16_load(uint64_t v, bool ftz)
 	return f32_of_f16(ftz ? f16_flush((uint32_t)v & 0xffffu) : v);
 }
 
+/* Tiny, once rounded to 11 bits without a lower bound to the exponent: below 2^-14 (1 - 2^-12). */
 static inline uint32_t f16_store(float f, bool ftz, enum half_post post)
 {
 	uint32_t h = f16_of_f32(f);
 
-	if (ftz)
-		h = f16_flush(h);
+	if (ftz && (bits_of_f32(f) & 0x7fffffffu) < 0x387ff000u)
+		h &= 0x8000u;
 	return half_post(h, 0x7c00u, HALF_ONE_F16, post);
 }
 
@@ -119,10 +120,10 @@ HALF_OP2(mul_bf16, bf16, false, POST_NONE, *)
 HALF_FMA(fma_bf16, bf16, false, POST_NONE)
 HALF_FMA(fma_bf16_relu, bf16, false, POST_RELU)
 
-/* .oob: a factor that is the out-of-bounds NaN makes the result zero */
+/* .oob: a factor that is the NaN which stands for out-of-bounds elements makes the result zero */
 static inline bool is_oob(uint64_t v)
 {
-	return (v & 0xffffu) == 0x7fffu || (v & 0xffffu) == 0xffffu;
+	return (v & 0x7fffu) == 0x7ff7u;
 }
 #define FMA_OOB(name, half) \
 	HALF_FN(name, (uint64_t a, uint64_t b, uint64_t c), is_oob(a) || is_oob(b) ? 0 : half##_1(a, b, c)) \
@@ -132,16 +133,25 @@ FMA_OOB(fma_oob_f16_relu, fma_f16_relu)
 FMA_OOB(fma_oob_bf16, fma_bf16)
 FMA_OOB(fma_oob_bf16_relu, fma_bf16_relu)
 
-/* sign operations */
-ALU_FN(neg_half, (uint16_t)(ALU_A ^ 0x8000u))
-ALU_FN(abs_half, (uint16_t)(ALU_A & 0x7fffu))
-ALU_FN(neg_halfx2, (uint32_t)ALU_A ^ 0x80008000u)
-ALU_FN(abs_halfx2, (uint32_t)ALU_A & 0x7fff7fffu)
-#define FLUSH2(v) (f16_flush((uint32_t)(v) & 0xffffu) | f16_flush((uint32_t)(v) >> 16 & 0xffffu) << 16)
-ALU_FN(neg_f16_ftz, f16_flush((uint32_t)ALU_A & 0xffffu) ^ 0x8000u)
-ALU_FN(abs_f16_ftz, f16_flush((uint32_t)ALU_A & 0xffffu) & 0x7fffu)
-ALU_FN(neg_f16x2_ftz, FLUSH2(ALU_A) ^ 0x80008000u)
-ALU_FN(abs_f16x2_ftz, FLUSH2(ALU_A) & 0x7fff7fffu)
+/* sign operations; NaN comes out canonical */
+static inline uint32_t half_signed(uint64_t v, uint32_t inf, uint32_t keep, uint32_t flip)
+{
+	const uint32_t h = (uint32_t)v & 0xffffu;
+
+	return (h & 0x7fffu) > inf ? 0x7fffu : (h & keep) ^ flip;
+}
+
+#define SIGN_OP(name, inf, keep, flip, load) \
+	ALU_FN(name, half_signed(load(ALU_A), inf, keep, flip)) \
+	ALU_FN(name##x2, half_signed(load(ALU_A), inf, keep, flip) | half_signed(load(ALU_A >> 16), inf, keep, flip) << 16)
+#define SIGN_RAW(v) (v)
+#define SIGN_FTZ(v) f16_flush((uint32_t)(v) & 0xffffu)
+SIGN_OP(neg_f16, 0x7c00u, 0xffffu, 0x8000u, SIGN_RAW)
+SIGN_OP(abs_f16, 0x7c00u, 0x7fffu, 0, SIGN_RAW)
+SIGN_OP(neg_f16_ftz, 0x7c00u, 0xffffu, 0x8000u, SIGN_FTZ)
+SIGN_OP(abs_f16_ftz, 0x7c00u, 0x7fffu, 0, SIGN_FTZ)
+SIGN_OP(neg_bf16, 0x7f80u, 0xffffu, 0x8000u, SIGN_RAW)
+SIGN_OP(abs_bf16, 0x7f80u, 0x7fffu, 0, SIGN_RAW)
 
 static alu_fn select_fma_f16(const struct ir_insn *i, bool x2)
 {
@@ -181,8 +191,8 @@ static alu_fn select_f16(const struct ir_insn *i, bool x2)
 	case IR_OP_add: return add_f16_fn[x2][v];
 	case IR_OP_sub: return sub_f16_fn[x2][v];
 	case IR_OP_mul: return mul_f16_fn[x2][v];
-	case IR_OP_neg: return v == 0 ? (x2 ? neg_halfx2 : neg_half) : v == 1 ? (x2 ? neg_f16x2_ftz : neg_f16_ftz) : NULL;
-	case IR_OP_abs: return v == 0 ? (x2 ? abs_halfx2 : abs_half) : v == 1 ? (x2 ? abs_f16x2_ftz : abs_f16_ftz) : NULL;
+	case IR_OP_neg: return v == 0 ? (x2 ? neg_f16x2 : neg_f16) : v == 1 ? (x2 ? neg_f16_ftzx2 : neg_f16_ftz) : NULL;
+	case IR_OP_abs: return v == 0 ? (x2 ? abs_f16x2 : abs_f16) : v == 1 ? (x2 ? abs_f16_ftzx2 : abs_f16_ftz) : NULL;
 	default: return NULL;
 	}
 }
@@ -197,8 +207,8 @@ static alu_fn select_bf16(const struct ir_insn *i, bool x2)
 	case IR_OP_add: return x2 ? add_bf16x2 : add_bf16;
 	case IR_OP_sub: return x2 ? sub_bf16x2 : sub_bf16;
 	case IR_OP_mul: return x2 ? mul_bf16x2 : mul_bf16;
-	case IR_OP_neg: return x2 ? neg_halfx2 : neg_half;
-	case IR_OP_abs: return x2 ? abs_halfx2 : abs_half;
+	case IR_OP_neg: return x2 ? neg_bf16x2 : neg_bf16;
+	case IR_OP_abs: return x2 ? abs_bf16x2 : abs_bf16;
 	default: return NULL;
 	}
 }

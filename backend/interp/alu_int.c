@@ -99,19 +99,19 @@ ALU_T3(mad24_hi_sat_s32, int32_t, uint32_t, sat_s32((int64_t)(int32_t)((sx24(a) 
 
 INT3(sad, (uint64_t)c + (a < b ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b))
 
-/* div, rem: a zero divisor gives all ones, and the dividend as the remainder */
+/* div, rem: a zero divisor gives all ones */
 ALU_T2(div_u16, uint16_t, uint16_t, b ? a / b : 0xffffu)
 ALU_T2(div_s16, int16_t, uint16_t, b ? (int32_t)a / b : -1)
 ALU_T2(div_u32, uint32_t, uint32_t, b ? a / b : UINT32_MAX)
 ALU_T2(div_s32, int32_t, uint32_t, b ? (int64_t)a / b : -1)
 ALU_T2(div_u64, uint64_t, uint64_t, b ? a / b : UINT64_MAX)
 ALU_T2(div_s64, int64_t, uint64_t, b == 0 ? UINT64_MAX : b == -1 ? 0u - (uint64_t)a : (uint64_t)(a / b))
-ALU_T2(rem_u16, uint16_t, uint16_t, b ? a % b : a)
-ALU_T2(rem_s16, int16_t, uint16_t, b ? (int32_t)a % b : a)
-ALU_T2(rem_u32, uint32_t, uint32_t, b ? a % b : a)
-ALU_T2(rem_s32, int32_t, uint32_t, b ? (int64_t)a % b : a)
-ALU_T2(rem_u64, uint64_t, uint64_t, b ? a % b : a)
-ALU_T2(rem_s64, int64_t, uint64_t, b == 0 ? a : b == -1 ? 0 : a % b)
+ALU_T2(rem_u16, uint16_t, uint16_t, b ? a % b : 0xffffu)
+ALU_T2(rem_s16, int16_t, uint16_t, b ? (int32_t)a % b : -1)
+ALU_T2(rem_u32, uint32_t, uint32_t, b ? a % b : UINT32_MAX)
+ALU_T2(rem_s32, int32_t, uint32_t, b ? (int64_t)a % b : -1)
+ALU_T2(rem_u64, uint64_t, uint64_t, b ? a % b : UINT64_MAX)
+ALU_T2(rem_s64, int64_t, uint64_t, b == 0 ? -1 : b == -1 ? 0 : a % b)
 
 /* min, max */
 INT2(min, a < b ? a : b)

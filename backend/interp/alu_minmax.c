@@ -15,12 +15,13 @@ struct minmax_rule {
 /* What the formats differ in; values are held in the low bits of 64. */
 struct minmax_format {
 	uint64_t sign, inf, nan;
+	bool payload;              /* f64: of two NaNs the second passes */
 };
 
 static const struct minmax_format minmax_f16 = { 0x8000, 0x7c00, F16_NAN };
 static const struct minmax_format minmax_bf16 = { 0x8000, 0x7f80, BF16_NAN };
 static const struct minmax_format minmax_f32 = { 0x80000000u, 0x7f800000u, F32_NAN };
-static const struct minmax_format minmax_f64 = { UINT64_C(1) << 63, UINT64_C(0x7ff) << 52, F64_NAN };
+static const struct minmax_format minmax_f64 = { UINT64_C(1) << 63, UINT64_C(0x7ff) << 52, F64_NAN, true };
 
 static inline int64_t order_key(uint64_t v, const struct minmax_format *f)
 {
@@ -44,7 +45,7 @@ static inline uint64_t minmax(uint64_t a, uint64_t b, const struct minmax_format
 	a_nan = (a & ~f->sign) > f->inf;
 	b_nan = (b & ~f->sign) > f->inf;
 	if ((a_nan && b_nan) || (r.nan_wins && (a_nan || b_nan)))
-		return f->nan;
+		return f->payload ? b | F64_QUIET : f->nan;
 	pick_a = (order_key(a, f) < order_key(b, f)) ^ r.is_max;
 	pick_a = b_nan || (!a_nan && pick_a);
 	return (pick_a ? a : b) | sign;

@@ -44,52 +44,55 @@ static void name(const struct alu_args *x) \
 #define F32_A(ftz) const float a = f32_in(x->a[l], ftz);
 #define F32_AB(ftz) F32_A(ftz) const float b = f32_in(x->b[l], ftz);
 #define F32_ABC(ftz) F32_AB(ftz) const float c = f32_in(x->c[l], ftz);
-#define MODAL_F32_FOUR(name, LOAD, ...) \
-	MODAL(name, LOAD(false) x->d[l] = f32_out((__VA_ARGS__), false, false)) \
-	MODAL(name##_ftz, LOAD(true) x->d[l] = f32_out((__VA_ARGS__), true, false)) \
-	MODAL(name##_sat, LOAD(false) x->d[l] = f32_out((__VA_ARGS__), false, true)) \
-	MODAL(name##_ftz_sat, LOAD(true) x->d[l] = f32_out((__VA_ARGS__), true, true)) \
+/* scaled: see f32_out_ftz() */
+#define MODAL_F32_FOUR(name, LOAD, value, scaled) \
+	MODAL(name, LOAD(false) x->d[l] = f32_out(value, false, false)) \
+	MODAL(name##_ftz, LOAD(true) x->d[l] = f32_out_ftz(value, scaled, false)) \
+	MODAL(name##_sat, LOAD(false) x->d[l] = f32_out(value, false, true)) \
+	MODAL(name##_ftz_sat, LOAD(true) x->d[l] = f32_out_ftz(value, scaled, true)) \
 	static alu_fn const name##_fn[4] = { name, name##_ftz, name##_sat, name##_ftz_sat };
-#define MODAL_F32_TWO(name, LOAD, ...) \
-	MODAL(name, LOAD(false) x->d[l] = f32_out((__VA_ARGS__), false, false)) \
-	MODAL(name##_ftz, LOAD(true) x->d[l] = f32_out((__VA_ARGS__), true, false)) \
+#define MODAL_F32_TWO(name, LOAD, value, scaled) \
+	MODAL(name, LOAD(false) x->d[l] = f32_out(value, false, false)) \
+	MODAL(name##_ftz, LOAD(true) x->d[l] = f32_out_ftz(value, scaled, false)) \
 	static alu_fn const name##_fn[4] = { name, name##_ftz, NULL, NULL };
+#define UP 0x1p64f
 
-MODAL_F32_FOUR(add_f32, F32_AB, a + b)
-MODAL_F32_FOUR(sub_f32, F32_AB, a - b)
-MODAL_F32_FOUR(mul_f32, F32_AB, a * b)
-MODAL_F32_FOUR(fma_f32, F32_ABC, __builtin_fmaf(a, b, c))
-MODAL_F32_TWO(div_f32, F32_AB, a / b)
-MODAL_F32_TWO(rcp_f32, F32_A, 1.0f / a)
-MODAL_F32_TWO(sqrt_f32, F32_A, __builtin_sqrtf(a))
+MODAL_F32_FOUR(add_f32, F32_AB, a + b, a * UP + b * UP)
+MODAL_F32_FOUR(sub_f32, F32_AB, a - b, a * UP - b * UP)
+MODAL_F32_FOUR(mul_f32, F32_AB, a * b, a * UP * b)
+MODAL_F32_FOUR(fma_f32, F32_ABC, __builtin_fmaf(a, b, c), __builtin_fmaf(a * UP, b, c * UP))
+MODAL_F32_TWO(div_f32, F32_AB, a / b, a * UP / b)
+MODAL_F32_TWO(rcp_f32, F32_A, 1.0f / a, UP / a)
+MODAL_F32_TWO(sqrt_f32, F32_A, __builtin_sqrtf(a), a * UP)
 
-#define A64 const double a = f64_of(x->a[l]);
-#define AB64 A64 const double b = f64_of(x->b[l]);
-#define ABC64 AB64 const double c = f64_of(x->c[l]);
-MODAL(add_f64, AB64 x->d[l] = f64_out(a + b))
-MODAL(sub_f64, AB64 x->d[l] = f64_out(a - b))
-MODAL(mul_f64, AB64 x->d[l] = f64_out(a * b))
-MODAL(fma_f64, ABC64 x->d[l] = f64_out(__builtin_fma(a, b, c)))
-MODAL(div_f64, AB64 x->d[l] = f64_out(a / b))
-MODAL(rcp_f64, A64 x->d[l] = f64_out(1.0 / a))
-MODAL(sqrt_f64, A64 x->d[l] = f64_out(__builtin_sqrt(a)))
+#define FA f64_of(x->a[l])
+#define FB f64_of(x->b[l])
+#define FC f64_of(x->c[l])
+MODAL(add_f64, x->d[l] = f64_out2(FA + FB, x->b[l], x->a[l]))
+MODAL(sub_f64, x->d[l] = f64_out2(FA - FB, x->b[l], x->a[l]))
+MODAL(mul_f64, x->d[l] = f64_out2(FA * FB, x->b[l], x->a[l]))
+MODAL(fma_f64, x->d[l] = f64_out_fma(__builtin_fma(FA, FB, FC), x->a[l], x->b[l], x->c[l]))
+MODAL(div_f64, x->d[l] = f64_out2(FA / FB, x->a[l], x->b[l]))
+MODAL(rcp_f64, x->d[l] = f64_out1(1.0 / FA, x->a[l]))
+MODAL(sqrt_f64, x->d[l] = f64_out1(__builtin_sqrt(FA), x->a[l]))
 
 /* f32x2 */
 #define PAIR_LOOP(name, ftz, LOAD_C, ...) \
 static inline uint64_t name##_half(const struct alu_args *x, unsigned l, unsigned shift) \
 { \
 	const float a = f32_in(x->a[l] >> shift, ftz); const float b = f32_in(x->b[l] >> shift, ftz); LOAD_C(ftz) \
-	return (uint64_t)f32_out((__VA_ARGS__), ftz, false) << shift; \
+	return (uint64_t)(__VA_ARGS__) << shift; \
 } \
 MODAL(name, x->d[l] = name##_half(x, l, 0) | name##_half(x, l, 32))
 #define PAIR_NO_C(ftz)
 #define PAIR_C(ftz) const float c = f32_in(x->c[l] >> shift, ftz);
-#define PAIR_TWO(name, LOAD_C, ...) \
-	PAIR_LOOP(name, false, LOAD_C, __VA_ARGS__) PAIR_LOOP(name##_ftz, true, LOAD_C, __VA_ARGS__)
-PAIR_TWO(add_f32x2, PAIR_NO_C, a + b)
-PAIR_TWO(sub_f32x2, PAIR_NO_C, a - b)
-PAIR_TWO(mul_f32x2, PAIR_NO_C, a * b)
-PAIR_TWO(fma_f32x2, PAIR_C, __builtin_fmaf(a, b, c))
+#define PAIR_TWO(name, LOAD_C, value, scaled) \
+	PAIR_LOOP(name, false, LOAD_C, f32_out(value, false, false)) \
+	PAIR_LOOP(name##_ftz, true, LOAD_C, f32_out_ftz(value, scaled, false))
+PAIR_TWO(add_f32x2, PAIR_NO_C, a + b, a * UP + b * UP)
+PAIR_TWO(sub_f32x2, PAIR_NO_C, a - b, a * UP - b * UP)
+PAIR_TWO(mul_f32x2, PAIR_NO_C, a * b, a * UP * b)
+PAIR_TWO(fma_f32x2, PAIR_C, __builtin_fmaf(a, b, c), __builtin_fmaf(a * UP, b, c * UP))
 
 /* mixed precision: the factors of fma, or the first operand of add and sub, are f16 or bf16 */
 #define MIXED(name, load) \

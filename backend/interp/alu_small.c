@@ -5,7 +5,7 @@ const struct fp_format ALU_NAME(fp_f16) = { 11, 5, -14, 0, 0x7bff, 0x7c00, F16_N
 const struct fp_format ALU_NAME(fp_bf16) = { 8, 8, -126, 0, 0x7f7f, 0x7f80, BF16_NAN };
 const struct fp_format ALU_NAME(fp_f32) = { 24, 8, -126, 0, 0x7f7fffff, 0x7f800000, F32_NAN };
 const struct fp_format ALU_NAME(fp_f64) = { 53, 11, -1022, 0, UINT64_C(0x7fefffffffffffff), UINT64_C(0x7ff) << 52, F64_NAN };
-const struct fp_format ALU_NAME(fp_tf32) = { 11, 8, -126, 13, 0x7f7fe000, 0x7f800000, F32_NAN };
+const struct fp_format ALU_NAME(fp_tf32) = { 11, 8, -126, 13, 0x7f7fe000, 0x7f800000, 0x7fffe000 };
 const struct fp_format ALU_NAME(fp_e4m3) = { 4, 4, -6, 0, 0x7e, 0, 0x7f };
 const struct fp_format ALU_NAME(fp_e5m2) = { 3, 5, -14, 0, 0x7b, 0x7c, 0x7f };
 const struct fp_format ALU_NAME(fp_e2m3) = { 4, 2, 0, 0, 0x1f, 0, 0 };
@@ -45,6 +45,7 @@ struct fp_value ALU_NAME(fp_unpack)(uint64_t bits, const struct fp_format *f)
 	if (f->inf && (bits & low) >= f->inf) {
 		r.is_inf = (bits & low) == f->inf;
 		r.is_nan = !r.is_inf;
+		r.sig = v << (64 - m);
 		return r;
 	}
 	if (!f->inf && f->nan && (bits & low) == f->nan) {
@@ -119,12 +120,27 @@ static uint64_t finish(uint64_t mag, bool sign, const struct fp_format *f, const
 	return mag | (uint64_t)sign << sign_bit(f);
 }
 
+/* Below the smallest normal number after rounding as if the exponent had no lower bound? */
+static bool is_tiny(struct fp_value v, const struct fp_format *f, unsigned round)
+{
+	const int top = 63 - __builtin_clzll(v.sig), e = v.exp + top, drop = top - (f->p - 1);
+	bool half = false, rest = v.sticky;
+	uint64_t mag;
+
+	if (e != f->emin - 1)
+		return e < f->emin;
+	mag = drop >= 0 ? shift_out(v.sig, (unsigned)drop, &half, &rest) : v.sig << -drop;
+	return !((mag + steps_up(round, v.sign, mag & 1, half, rest)) >> f->p);
+}
+
 uint64_t ALU_NAME(fp_pack)(struct fp_value v, const struct fp_format *f, const struct fp_rule *r)
 {
 	bool half = false, rest = v.sticky;
 	uint64_t mag;
 	int top, e, drop;
 
+	if (v.is_nan && r->nan_passes && !r->sat)
+		return (uint64_t)v.sign << sign_bit(f) | f->inf | (v.sig | UINT64_C(1) << 63) >> (65 - f->p);
 	if (v.is_nan)
 		return r->sat ? 0 : f->nan ? f->nan : f->max;
 	if (v.is_inf)
@@ -148,7 +164,7 @@ uint64_t ALU_NAME(fp_pack)(struct fp_value v, const struct fp_format *f, const s
 	mag <<= f->shift;
 	if (mag > f->max)
 		mag = overflow(f, r, v.sign);
-	if (r->ftz && mag < (UINT64_C(1) << (f->p - 1)) << f->shift)
+	if (r->ftz && is_tiny(v, f, r->round))
 		mag = 0;
 	return finish(mag, v.sign, f, r);
 }

@@ -19,7 +19,10 @@ struct fp_format {
 extern const struct fp_format ALU_NAME(fp_f16), ALU_NAME(fp_bf16), ALU_NAME(fp_f32), ALU_NAME(fp_f64),
 	ALU_NAME(fp_tf32), ALU_NAME(fp_e4m3), ALU_NAME(fp_e5m2), ALU_NAME(fp_e2m3), ALU_NAME(fp_e3m2), ALU_NAME(fp_e2m1);
 
-/* (-1)^sign · sig · 2^exp, sig with sticky bits below it when inexact; or one of the special kinds. */
+/*
+ * (-1)^sign · sig · 2^exp, sig with sticky bits below it when inexact; or one
+ * of the special kinds. A NaN's fraction is in sig, from the top bit down.
+ */
 struct fp_value {
 	uint64_t sig;
 	int exp;
@@ -30,6 +33,7 @@ struct fp_value {
 struct fp_rule {
 	uint8_t round;
 	bool satfinite, sat, relu, ftz;
+	bool nan_passes;           /* NaN keeps its sign and fraction and becomes quiet (f64 on either side) */
 };
 
 struct fp_value ALU_NAME(fp_unpack)(uint64_t bits, const struct fp_format *f);

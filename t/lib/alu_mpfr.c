@@ -114,6 +114,23 @@ static uint64_t encode(mpfr_t x, const struct mf_format *f)
 	return sig >> m ? (uint64_t)(e - f->emin + 1) << m | (sig & ((UINT64_C(1) << m) - 1)) : sig;
 }
 
+bool mf_is_tiny(mpfr_t x, const struct mf_format *f)
+{
+	return mpfr_regular_p(x) && mpfr_get_exp(x) - 1 < f->emin;
+}
+
+bool mf_pass_nan(uint64_t bits, const struct mf_format *from, const struct mf_format *to, uint64_t *out)
+{
+	const int m = from->p - 1, n = to->p - 1;
+	const uint64_t frac = bits & ((UINT64_C(1) << m) - 1), top = (UINT64_C(1) << from->exp_bits) - 1;
+
+	if ((bits >> m & top) != top || !frac)
+		return false;
+	*out = (bits >> (m + from->exp_bits) & 1) << (n + to->exp_bits) | ((UINT64_C(1) << to->exp_bits) - 1) << n |
+	       UINT64_C(1) << (n - 1) | (n >= m ? frac << (n - m) : frac >> (m - n));
+	return true;
+}
+
 static uint64_t magnitude(mpfr_t x, const struct mf_format *f, bool satfinite)
 {
 	const uint64_t inf = ((UINT64_C(1) << f->exp_bits) - 1) << (f->p - 1);
@@ -148,7 +165,7 @@ uint64_t mf_put(mpfr_t x, int ternary, const struct mf_format *f, const struct m
 	neg = mpfr_signbit(y);
 	u = magnitude(y, f, r->satfinite);
 	mpfr_clear(y);
-	if (r->ftz && u < UINT64_C(1) << (f->p - 1))
+	if (r->flush)
 		u = 0;
 	if (r->sat)
 		return neg ? 0 : u > one << (f->p - 1) ? one << (f->p - 1) : u;

@@ -26,7 +26,8 @@ void mf_get(mpfr_t x, uint64_t bits, const struct mf_format *f);
 struct mf_rule {
 	mpfr_rnd_t rnd;
 	bool away;                 /* nearest, ties away from zero */
-	bool ftz, sat, relu, satfinite;
+	bool flush;                /* the result becomes a zero of its sign: see mf_is_tiny() */
+	bool sat, relu, satfinite;
 };
 
 /*
@@ -34,6 +35,10 @@ struct mf_rule {
  * precision f->p (0 when x is exact); x may have any precision if exact.
  */
 uint64_t mf_put(mpfr_t x, int ternary, const struct mf_format *f, const struct mf_rule *r);
+/* Is x, the result at precision f->p without a bound to its exponent, below the format's normal numbers? */
+bool mf_is_tiny(mpfr_t x, const struct mf_format *f);
+/* A NaN passed from one format to another: sign and upper fraction kept, quiet. Not a NaN: false. */
+bool mf_pass_nan(uint64_t bits, const struct mf_format *from, const struct mf_format *to, uint64_t *out);
 /* Exponent range and precision of a computation whose result goes to mf_put() with its ternary value. */
 void mf_begin(mpfr_t x, const struct mf_format *f);
 void mf_end(void);

@@ -15,7 +15,7 @@ static bool is_signed(uint8_t t)
 static struct mf_rule rule_of(const struct ir_insn *i)
 {
 	struct mf_rule r = { .rnd = MPFR_RNDN, .sat = i->flags & IR_F_SAT, .relu = i->flags & IR_F_RELU,
-			     .satfinite = i->flags & IR_F_SATFINITE, .ftz = (i->flags & IR_F_FTZ) && i->type == IR_T_F32 };
+			     .satfinite = i->flags & IR_F_SATFINITE };
 
 	switch (i->round) {
 	case IR_RND_RZ: r.rnd = MPFR_RNDZ; break;
@@ -96,16 +96,27 @@ static uint64_t wrap_int(uint64_t v, uint8_t from, uint8_t to)
 
 static uint64_t scalar(const struct ir_insn *i, uint64_t v)
 {
-	bool ftz = i->flags & IR_F_FTZ;
+	bool ftz = i->flags & IR_F_FTZ, f64 = i->type == IR_T_F64 || i->stype == IR_T_F64;
 	struct mf_rule r = rule_of(i);
 	uint64_t u;
-	mpfr_t x;
+	mpfr_t x, y;
 
+	/* plain copies, and widening bf16, which is a shift */
+	if (!i->flags && !i->round && (i->type == i->stype || (i->type == IR_T_F32 && i->stype == IR_T_BF16)) && !is_int(i->type))
+		return i->type == i->stype ? v : v << 16;
+	if (f64 && !r.sat && !is_int(i->type) && !is_int(i->stype) && mf_pass_nan(v, mf_of(i->stype), mf_of(i->type), &u))
+		return u;
 	if (is_int(i->type) && is_int(i->stype) && !(i->flags & IR_F_SAT))
 		return wrap_int(v, i->stype, i->type);
 	mpfr_init2(x, 80);
-	load(x, v, i->stype, ftz);
+	load(x, v, i->stype, ftz && i->type != IR_T_F16);
 	integral(x, i->round);
+	if (ftz && i->type == IR_T_F32) {
+		mpfr_init2(y, 24);
+		mpfr_set(y, x, r.rnd);
+		r.flush = mf_is_tiny(y, mf_of(IR_T_F32));
+		mpfr_clear(y);
+	}
 	u = is_int(i->type) ? to_int(x, i->type, i->stype == IR_T_F64) : mf_put(x, 0, mf_of(i->type), &r);
 	mpfr_clear(x);
 	return u;
@@ -225,8 +236,10 @@ bool alu_ref_cvt(const struct alu_form *f, const uint64_t *s, struct alu_result 
 	if (ir_type_class(i->type) == IR_TC_PACKED)
 		return packed(f, s, r);
 	if (i->type == IR_T_TF32) {
-		r->d = narrow(i, s[0], mf_of(IR_T_F32));
-		r->d = r->d == mf_of(IR_T_TF32)->nan ? mf_of(IR_T_F32)->nan : r->d << 13;
+		if (i->round == IR_RND_RNA && !i->flags && (s[0] & 0x7fffffff) > 0x7f800000)
+			r->d = s[0] >> 13 << 13;
+		else
+			r->d = narrow(i, s[0], mf_of(IR_T_F32)) << 13;
 		return true;
 	}
 	r->d = scalar(i, s[0]);

@@ -46,14 +46,14 @@ static int operate(mpfr_t x, unsigned op, mpfr_t a, mpfr_t b, mpfr_t c, mpfr_rnd
 
 static bool is_oob(uint64_t v)
 {
-	return (v & 0x7fff) == 0x7fff;
+	return (v & 0x7fff) == 0x7ff7;
 }
 
 static uint64_t arith(const struct ir_insn *i, const uint64_t *v, const struct mf_format *in, const struct mf_format *add,
 		      const struct mf_format *out)
 {
 	bool ftz = i->flags & IR_F_FTZ, fused = i->op == IR_OP_fma || i->op == IR_OP_mad;
-	struct mf_rule r = { .rnd = rounding(i->round), .ftz = ftz, .sat = i->flags & IR_F_SAT, .relu = i->flags & IR_F_RELU };
+	struct mf_rule r = { .rnd = rounding(i->round), .sat = i->flags & IR_F_SAT, .relu = i->flags & IR_F_RELU };
 	const struct mf_format *fb = fused ? in : add;
 	mpfr_t a, b, c, x;
 	uint64_t u;
@@ -65,17 +65,33 @@ static uint64_t arith(const struct ir_insn *i, const uint64_t *v, const struct m
 	mf_get(a, ftz ? flush(v[0], in) : v[0], in);
 	mf_get(b, ftz ? flush(v[1], fb) : v[1], fb);
 	mf_get(c, ftz ? flush(v[2], add) : v[2], add);
+	mpfr_set_prec(x, out->p);
+	operate(x, i->op, a, b, c, r.rnd);
+	r.flush = ftz && mf_is_tiny(x, out);
 	mf_begin(x, out);
 	t = operate(x, i->op, a, b, c, r.rnd);
 	mf_end();
 	u = mf_put(x, t, out, &r);
+	if (out->p == 53 && mpfr_nan_p(x)) {
+		/* which operand's NaN passes, as seen on hardware */
+		static const char *const order[] = { "ba", "ab", "bca" };
+		const char *o = order[fused ? 2 : i->op == IR_OP_div || i->op == IR_OP_rcp || i->op == IR_OP_sqrt];
+
+		if (i->op == IR_OP_rcp || i->op == IR_OP_sqrt)
+			o = "a";
+		while (*o && !mf_pass_nan(v[*o - 'a'], out, out, &u))
+			o++;
+	}
 	mpfr_clears(a, b, c, x, (mpfr_ptr)0);
 	return u;
 }
 
 static uint64_t sign_op(const struct ir_insn *i, const uint64_t *v, const struct mf_format *f)
 {
-	uint64_t sign = UINT64_C(1) << (f->p - 1 + f->exp_bits), a = i->flags & IR_F_FTZ ? flush(v[0], f) : v[0];
+	uint64_t sign = UINT64_C(1) << (f->p - 1 + f->exp_bits), a = i->flags & IR_F_FTZ ? flush(v[0], f) : v[0], nan;
+
+	if (i->op != IR_OP_copysign && mf_pass_nan(a, f, f, &nan))
+		return f->p == 53 ? nan : f->nan;
 
 	switch (i->op) {
 	case IR_OP_neg: return a ^ sign;
@@ -110,7 +126,8 @@ static uint64_t minmax2(const struct ir_insn *i, uint64_t va, uint64_t vb, const
 	mf_get(a, va, f);
 	mf_get(b, vb, f);
 	if ((mpfr_nan_p(a) && mpfr_nan_p(b)) || ((i->flags & IR_F_NAN) && (mpfr_nan_p(a) || mpfr_nan_p(b)))) {
-		d = f->nan;
+		if (f->p != 53 || !mf_pass_nan(vb, f, f, &d))
+			d = f->nan;
 		flip = 0;
 	} else if (mpfr_nan_p(a)) {
 		d = vb;

@@ -115,7 +115,7 @@ static bool ref_div(const struct alu_form *f, const uint64_t *s, struct alu_resu
 	i128 a = value(s[0], bits, sign), b = value(s[1], bits, sign);
 
 	if (b == 0)
-		r->d = rem ? wrap(a, bits) : wrap(-1, bits);
+		r->d = wrap(-1, bits);          /* undefined in PTX; the hardware gives all ones for both */
 	else
 		r->d = wrap(rem ? a % b : a / b, bits);
 	return true;
@@ -279,6 +279,10 @@ static bool ref_fns(const uint64_t *s, struct alu_result *r)
 	uint32_t mask = (uint32_t)s[0], base = (uint32_t)s[1];
 	int64_t offset = (int32_t)s[2];
 
+	if (offset == INT32_MIN) {
+		r->d = 0;               /* as seen on hardware */
+		return true;
+	}
 	r->d = UINT32_MAX;
 	if (base > 31)
 		return true;
@@ -303,8 +307,14 @@ static bool ref_field(const struct alu_form *f, const uint64_t *s, struct alu_re
 	const struct ir_insn *i = &f->insn;
 	unsigned msb = ir_type_bits(i->type) - 1;
 	bool insert = i->op == IR_OP_bfi;
-	unsigned pos = s[insert ? 2 : 1] & 0xff, len = s[insert ? 3 : 2] & 0xff;
-	uint64_t sbit;
+	uint64_t p = s[insert ? 2 : 1], n = s[insert ? 3 : 2], sbit;
+	unsigned pos = p & 0xff, len = n & 0xff;
+
+	/* above 255, which PTX leaves open, the hardware's 64-bit forms clamp */
+	if (msb == 63) {
+		pos = p > 255 ? 255 : (unsigned)p;
+		len = n > 255 ? 255 : (unsigned)n;
+	}
 
 	if (insert) {
 		r->d = s[1];
