@@ -21,6 +21,7 @@ struct super_opts {
 	const char *engine, *daemon;
 	const char *pidfile;
 	const char *log;
+	const char *words;      /* of -o, taken apart */
 	bool foreground;
 	bool no_resend;         /* behave as on a kernel without FUSE_NOTIFY_RESEND */
 	unsigned long mount_flags; /* MS_* */

@@ -75,9 +75,10 @@ static int take_word(struct super_opts *o, char *word, struct vgpu_err *err)
 
 static int take_words(struct super_opts *o, const char *list, struct vgpu_err *err)
 {
-	char *copy = strdup(list), *save = NULL; /* kept: values point into it */
+	char *copy = strdup(list), *save = NULL;
 	int r = 0;
 
+	o->words = copy; /* values point into it */
 	if (!copy)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
 	for (char *w = strtok_r(copy, ",", &save); w && !r; w = strtok_r(NULL, ",", &save))

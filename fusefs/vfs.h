@@ -61,9 +61,7 @@ struct vfs_live_sess {
 	uint32_t slot;
 	struct vfs_later *hello;  /* waits for the worker's start */
 	struct vgp_hello greeting;
-	bool adopting;            /* ADOPT was sent: per device the next USAGE tells what is held */
-	uint64_t adopt_seen;      /* bit per device: that USAGE has come */
-	uint64_t granted_since[VGPU_MAX_DEVICES]; /* after ADOPT was sent */
+	uint64_t less[VGPU_MAX_DEVICES];          /* what USAGE said when it was less than is held, + 1; 0: it was not */
 	uint64_t busy_ns[VGPU_MAX_DEVICES];       /* since the last tick */
 };
 
@@ -117,7 +115,7 @@ struct vfs {
 
 #define VFS_UNIQUE_RESENT (1ull << 63)
 
-/* vfs_main.c */
+/* vfs_watch.c */
 int vfs_watch_add(struct vfs *v, struct vfs_watch *w, int fd, uint32_t events,
 		  void (*ready)(struct vfs *v, struct vfs_watch *w, uint32_t events));
 void vfs_watch_arm(struct vfs *v, struct vfs_watch *w, uint32_t events);

@@ -3,10 +3,11 @@
  * given out here: no worker uses a byte that was not granted, and the sum over
  * all workers is never above the device's memory_total.
  *
- * What is held stands in the state memfd. A message that a dying daemon had
- * read but not acted on is made good by ADOPT: the worker answers with what it
- * holds, then repeats the RESERVE that has no answer. Grants that cross that
- * answer are counted in granted_since.
+ * What is held stands in the state memfd, so a new daemon knows it. A message
+ * that the dying one had read but not acted on is made good by ADOPT: the
+ * worker repeats a RESERVE that has no answer (its number tells whether it was
+ * counted), and says by USAGE what it holds; where that is less, twice without
+ * a grant in between, a RELEASE was lost.
  */
 #include <errno.h>
 #include <string.h>
@@ -59,8 +60,7 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 		} else {
 			s->held[m->device] += m->value;
 			s->last_reserve = m->value2;
-			if (l->adopting && !(l->adopt_seen >> m->device & 1))
-				l->granted_since[m->device] += m->value;
+			l->less[m->device] = 0;
 			out.value = m->value;
 		}
 	}
@@ -72,10 +72,14 @@ static void on_usage(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ct
 	struct vfs_sess *s = &v->st->sess[l->slot];
 
 	l->busy_ns[m->device] += m->value2;
-	if (!l->adopting || (l->adopt_seen >> m->device & 1))
-		return;
-	s->held[m->device] = m->value + l->granted_since[m->device];
-	l->adopt_seen |= 1ull << m->device;
+	if (m->value >= s->held[m->device]) {
+		l->less[m->device] = 0;
+	} else if (l->less[m->device] == m->value + 1) {
+		s->held[m->device] = m->value;
+		l->less[m->device] = 0;
+	} else {
+		l->less[m->device] = m->value + 1;
+	}
 }
 
 static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
@@ -135,8 +139,6 @@ void vfs_acct_adopt(struct vfs *v, struct vfs_live_sess *l)
 	struct vfs_sess *s = &v->st->sess[l->slot];
 	struct vgp_ctl m = { .op = VGP_CTL_ADOPT, .session = s->id };
 
-	l->adopting = true;
-	s->last_reserve = 0;
 	if (vgpu_send_fds(l->ctl.fd, &m, sizeof(m), NULL, 0, MSG_DONTWAIT) < 0)
 		log_warn("worker %u: ADOPT: %s, ignoring", s->worker_pid, strerror(errno));
 }

@@ -7,8 +7,11 @@ vgpu_mount "--uuid GPU-8f6d6d3a-6e0c-5b1e-9b1f-2d3c4b5a6f70 --pci 0000:1b:00.0 i
 P=$MNT/proc/driver/nvidia G=$MNT/proc/driver/nvidia/gpus/0000:1b:00.0 S=$MNT/sys/bus/pci/devices/0000:1b:00.0 D=$MNT/devices/0
 V=$(sed -n 's/^driver //p' "$MNT/dev/nvidiactl")
 prop() { sed -n "s/^$1 //p" "$MNT/dev/nvidia0"; }
-# same NAME FILE: standard input is what the file must hold
-same() { cat >"$T/want"; ok "$1" cmp "$T/want" "$2"; }
+# same NAME FILE [TEXT]: standard input, or the printf'ed text, is what the file must hold
+same() {
+	if [ $# -gt 2 ]; then printf "$3" >"$T/want"; else cat >"$T/want"; fi
+	ok "$1" cmp "$T/want" "$2"
+}
 
 is "version has two lines" "$(wc -l <"$P/version")" 2
 like "the proprietary driver's wording" "$(head -1 "$P/version")" \
@@ -42,10 +45,10 @@ S0ix Power Management:
 
 Notebook Dynamic Boost:     Not Supported
 EOF
-printf 'Binary: ""\n' | same "registry" "$P/registry"
-printf 'Binary: ""\n' | same "a device's registry" "$G/registry"
-printf 'suspend hibernate resume\n' | same "suspend" "$P/suspend"
-printf 'default modeset uvm\n' | same "suspend_depth" "$P/suspend_depth"
+same "registry" "$P/registry" 'Binary: ""\n'
+same "a device's registry" "$G/registry" 'Binary: ""\n'
+same "suspend" "$P/suspend" 'suspend hibernate resume\n'
+same "suspend_depth" "$P/suspend_depth" 'default modeset uvm\n'
 is "warnings/README has 4 lines" "$(wc -l <"$P/warnings/README")" 4
 is "patches/README has 5 lines" "$(wc -l <"$P/patches/README")" 5
 is "params: device files are left alone" "$(grep ModifyDeviceFiles "$P/params")" "ModifyDeviceFiles: 0"
@@ -53,21 +56,21 @@ is "params: all lines have a form that is parsed" "$(grep -Evc '^[A-Za-z0-9]+: (
 is "params: 45 of them" "$(wc -l <"$P/params")" 45
 is "params: the first is" "$(head -1 "$P/params")" "ResmanDebugLevel: 4294967295"
 is "params: nodes have mode 0666" "$(grep DeviceFileMode "$P/params")" "DeviceFileMode: 438"
-printf 'DeviceFileMinor: 1\nDeviceFileMode: 256\nDeviceFileModify: 0\n' | same "capabilities/mig/config" "$P/capabilities/mig/config"
-printf 'DeviceFileMinor: 2\nDeviceFileMode: 292\nDeviceFileModify: 0\n' | same "capabilities/mig/monitor" "$P/capabilities/mig/monitor"
+same "capabilities/mig/config" "$P/capabilities/mig/config" 'DeviceFileMinor: 1\nDeviceFileMode: 256\nDeviceFileModify: 0\n'
+same "capabilities/mig/monitor" "$P/capabilities/mig/monitor" 'DeviceFileMinor: 2\nDeviceFileMode: 292\nDeviceFileModify: 0\n'
 C=$MNT/proc/driver/nvidia-caps
 is "mig-minors begins" "$(head -4 "$C/mig-minors" | tr '\n' ' ')" "config 1 monitor 2 gpu0/gi0/access 3 gpu0/gi0/ci0/access 4 "
 is "mig-minors follows the formula" "$(grep -c . "$C/mig-minors") $(grep '^gpu3/gi2/ci5/access ' "$C/mig-minors")" \
 	"$((2 + 32 * 15 * 9)) gpu3/gi2/ci5/access $((3 + 135 * 3 + 9 * 2 + 1 + 5))"
-printf 'fabric-mgmt 0\n' | same "nvlink-minors" "$C/nvlink-minors"
-printf 'fabric-imex-mgmt 4323\n' | same "sys-minors" "$C/sys-minors"
+same "nvlink-minors" "$C/nvlink-minors" 'fabric-mgmt 0\n'
+same "sys-minors" "$C/sys-minors" 'fabric-imex-mgmt 4323\n'
 
 hex() { printf "0x%0$2x" "$(prop "$1")"; }
 for f in "vendor pci_vendor 4" "device pci_device 4" "class pci_class 6" "revision pci_revision 2" \
 	 "subsystem_vendor pci_subvendor 4" "subsystem_device pci_subdevice 4"; do
 	# shellcheck disable=SC2086
 	set -- $f
-	hex "$2" "$3" | sed 's/$/\n/' | head -1 | same "sysfs $1" "$S/$1"
+	same "sysfs $1" "$S/$1" "$(hex "$2" "$3")\n"
 done
 is "irq" "$(cat "$S/irq")" 120
 is "numa_node: none" "$(cat "$S/numa_node")" -1

@@ -102,7 +102,7 @@ static pid_t read_pid(const char *path)
 
 const struct test_mount *test_mount(unsigned n_devices, const char *const *opts)
 {
-	const char *argv[32], *ctl = strdup(test_build("tools/vgpuctl")), *super = strdup(test_build("fusefs/vgpufs-super"));
+	const char *argv[32], *ctl = test_build("tools/vgpuctl"), *super = test_build("fusefs/vgpufs-super");
 	char pidfile[300], log[300];
 	struct stat st;
 	int n = 0;
