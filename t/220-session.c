@@ -253,7 +253,7 @@ static void test_faults(void)
 	uint64_t addr, size, p;
 	struct vgp_reply r;
 	char text[600];
-	size_t len;
+	size_t len = 0;
 
 	tr_window(s, &addr, &size);
 	p = addr + size / 2;
