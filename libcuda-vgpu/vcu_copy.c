@@ -6,6 +6,8 @@
 
 /* More than this a pageable copy to a busy stream does not stage: it waits. */
 #define STAGE_MAX (64ull << 20)
+/* So much travels in the command itself. */
+#define INLINE_MAX ((size_t)16 << 10)
 
 /* Bytes from the first to behind the last of the box; UINT64_MAX: overflow. */
 static uint64_t extent(const struct vcu_side *s, const struct vcu_copy *c)
@@ -164,7 +166,7 @@ static CUresult send(const struct vcu_copy *c, struct vcu_stream *s)
 		pack(c, &c->src, buf, true);
 		bytes = buf;
 	}
-	if (c->height == 1 && c->depth == 1 && n <= MIN(tr_inline_max(vcu_session()), (size_t)VGP_RING_DATA_SIZE / 64))
+	if (c->height == 1 && c->depth == 1 && n <= MIN(tr_inline_max(vcu_session()), INLINE_MAX))
 		r = vcu_submit(s, &cmd, bytes, n, NULL);
 	else
 		r = stage_in(c, s, bytes, n);

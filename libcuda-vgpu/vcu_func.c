@@ -20,9 +20,15 @@ static const struct vgpu_device *device_of(const struct vcu_func *f)
 
 unsigned vcu_func_regs(const struct vcu_func *f)
 {
-	uint32_t regs = MAX(f->info.regs, 1u);
+	const struct vgpu_device *d = device_of(f);
+	uint64_t threads = f->info.max_threads ? f->info.max_threads : d->threads_per_block;
+	uint64_t most = d->regs_per_block / vgpu_align_up(MAX(threads, (uint64_t)1), 32) / 8 * 8;
+	uint64_t regs = MAX(f->info.regs, 1u);
 
-	return MIN(regs, 255u);
+	/* A compiler for hardware spills what a block of the largest size has no room for. */
+	most = MAX(most, (uint64_t)8);
+	most = MIN(most, (uint64_t)255);
+	return (unsigned)MIN(regs, most);
 }
 
 uint32_t vcu_func_max_dyn(const struct vcu_func *f)

@@ -17,22 +17,32 @@
 #define PORTABLE_CLUSTER 8
 #define LARGEST_CLUSTER 16
 #define PARAM_MAX 32764u
+/* cudaErrorInvalidConfiguration of the runtime API. */
+#define RUNTIME_INVALID_CONFIGURATION 9
 
 /* ---- checks ---- */
 
-static CUresult check_dims(const struct vcu_launch *l)
+static bool dims_ok(const struct vcu_launch *l)
 {
 	uint64_t threads = (uint64_t)l->block[0] * l->block[1] * l->block[2];
 
 	for (int i = 0; i < 3; i++)
 		if (!l->grid[i] || !l->block[i])
-			return CUDA_ERROR_INVALID_VALUE;
-	if (l->grid[0] > MAX_GRID_X || l->grid[1] > MAX_GRID_YZ || l->grid[2] > MAX_GRID_YZ)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (l->block[0] > MAX_BLOCK_X || l->block[1] > MAX_BLOCK_Y || l->block[2] > MAX_BLOCK_Z ||
-	    threads > l->f->mod->ctx->dev->d.threads_per_block)
-		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_SUCCESS;
+			return false;
+	return l->grid[0] <= MAX_GRID_X && l->grid[1] <= MAX_GRID_YZ && l->grid[2] <= MAX_GRID_YZ && l->block[0] <= MAX_BLOCK_X &&
+	       l->block[1] <= MAX_BLOCK_Y && l->block[2] <= MAX_BLOCK_Z && threads <= l->f->mod->ctx->dev->d.threads_per_block;
+}
+
+/*
+ * The driver's error for impossible dimensions is INVALID_VALUE, the runtime's
+ * is another one, which it does not make itself: it hands our number on. So
+ * its kernels get that.
+ */
+static CUresult check_dims(const struct vcu_launch *l)
+{
+	if (dims_ok(l))
+		return CUDA_SUCCESS;
+	return l->f->kernel && vcu_kernel_of_runtime(l->f->kernel) ? (CUresult)RUNTIME_INVALID_CONFIGURATION : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* The code's own bounds: .maxntid and .reqntid. */
@@ -41,10 +51,11 @@ static CUresult check_code(const struct vcu_launch *l)
 	const struct vgp_func_info *in = &l->f->info;
 	uint64_t threads = (uint64_t)l->block[0] * l->block[1] * l->block[2];
 
-	if (in->max_threads && threads > in->max_threads)
+	if (!in->req_ntid[0] && in->max_threads && threads > in->max_threads)
 		return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
-	if (in->req_ntid[0] && threads != (uint64_t)in->req_ntid[0] * MAX(in->req_ntid[1], 1u) * MAX(in->req_ntid[2], 1u))
-		return CUDA_ERROR_INVALID_VALUE;
+	for (int i = 0; i < 3; i++)
+		if (in->req_ntid[0] && l->block[i] != MAX(in->req_ntid[i], 1u))
+			return CUDA_ERROR_INVALID_VALUE;
 	return l->shared > vcu_func_max_dyn(l->f) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 

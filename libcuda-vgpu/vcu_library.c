@@ -20,6 +20,7 @@ struct vcu_library {
 	void *copy;                /* to be freed: the program does not keep its image */
 	const void *caller;        /* who loaded it sees which compute capability */
 	unsigned flags;            /* of its JIT options: enum vgp_module_flags */
+	bool preserved;            /* the loader keeps the image: what NVIDIA's runtime does */
 	pthread_mutex_t lock;      /* protects what follows */
 	VGPU_VEC(struct instance) instances;
 	struct vgpu_htab kernels;  /* by name */
@@ -67,11 +68,15 @@ CUresult vcu_library_ctx(struct vcu_library *lib, int ordinal, struct vcu_ctx **
 	return CUDA_SUCCESS;
 }
 
-/* The current context, or one that can stand in for it: names are the same in all. */
+/*
+ * The current context, or one that can stand in for it: names are the same in
+ * all. A context that a fault has ended will do: to ask for a kernel is no work
+ * in it, and a runtime that gets an error here would keep it over a reset.
+ */
 static CUresult some_ctx(struct vcu_library *lib, struct vcu_ctx **out)
 {
 	if (!vcu_ctx_current_any(out))
-		return vcu_ctx_check(*out);
+		return CUDA_SUCCESS;
 	return vcu_library_ctx(lib, 0, out);
 }
 
@@ -337,6 +342,11 @@ CUresult vcu_LibraryEnumerateKernels(CUkernel *kernels, unsigned int numKernels,
 	return r;
 }
 
+bool vcu_kernel_of_runtime(const struct vcu_kernel *k)
+{
+	return k->lib->preserved;
+}
+
 CUresult vcu_KernelGetFunction(CUfunction *pFunc, CUkernel kernel)
 {
 	struct vcu_kernel *k = vcu_handle_get(kernel, VCU_H_KERNEL);
@@ -426,6 +436,7 @@ static CUresult library_new(CUlibrary *out, const void *image, size_t avail, voi
 	lib->copy = own;
 	lib->caller = vcu_caller();
 	lib->flags = jit->flags;
+	lib->preserved = preserved && !own;
 	pthread_mutex_init(&lib->lock, NULL);
 	vgpu_htab_init_str(&lib->kernels);
 	*out = lib->handle;

@@ -7,6 +7,8 @@
 
 #define PAGE 4096u
 #define PITCH_ALIGN 512u
+/* Nobody has so much, and no sum of sizes below it overflows. */
+#define ADDRESSES ((uint64_t)1 << 47)
 
 /* ---- the window ---- */
 
@@ -41,7 +43,7 @@ CUresult vcu_mem_alloc(struct vcu_ctx *c, enum vgp_mem_kind kind, uint64_t size,
 	CUresult r;
 	int st;
 
-	if (size > (uint64_t)1 << 62)
+	if (size > ADDRESSES)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (host)
 		whole = range.host_B = vgpu_align_up(size, PAGE);
@@ -144,7 +146,7 @@ CUresult vcu_MemAllocPitch_v2(CUdeviceptr *dptr, size_t *pPitch, size_t WidthInB
 	if (!dptr || !pPitch || !WidthInBytes || !Height ||
 	    (ElementSizeBytes != 4 && ElementSizeBytes != 8 && ElementSizeBytes != 16))
 		return CUDA_ERROR_INVALID_VALUE;
-	if (WidthInBytes > (size_t)1 << 40)
+	if (WidthInBytes > ADDRESSES)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pitch = vgpu_align_up(WidthInBytes, PITCH_ALIGN);
 	if (__builtin_mul_overflow(pitch, Height, &size))

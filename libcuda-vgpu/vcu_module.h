@@ -107,6 +107,8 @@ CUresult vcu_module_var(struct vcu_module *m, const char *name, uint64_t *addr, 
 /* The function of a handle (CUfunction or CUkernel) in c. */
 CUresult vcu_func_get(const void *h, struct vcu_ctx *c, struct vcu_func **out);
 CUresult vcu_kernel_func(struct vcu_kernel *k, struct vcu_ctx *c, struct vcu_func **out);
+/* True if the library's image is kept by its loader, which is how NVIDIA's runtime loads. */
+bool vcu_kernel_of_runtime(const struct vcu_kernel *k);
 /* A module of a library goes with its context. */
 void vcu_library_forget(struct vcu_library *lib, struct vcu_module *m);
 /* Settings of k on a device. NULL: no memory. */

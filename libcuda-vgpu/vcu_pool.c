@@ -107,6 +107,8 @@ static CUresult alloc_from(struct vcu_pool *p, CUdeviceptr *dptr, size_t n, CUst
 		*dptr = 0;
 		return CUDA_SUCCESS;
 	}
+	if (n > (uint64_t)1 << 47)
+		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (!p) {
 		struct device_pools *ps = pools_of(s->ctx->dev);
 

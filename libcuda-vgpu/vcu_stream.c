@@ -10,6 +10,9 @@
 
 #include "util/vec.h"
 
+/* Commands of a stream that may wait for execution. */
+#define AHEAD_MAX 4096u
+
 /* A context's streams. */
 struct stream_part {
 	pthread_mutex_t lock;      /* protects all that follows, and the fields of streams that say so */
@@ -319,11 +322,26 @@ static int put_order(struct stream_part *p, struct vcu_stream *s)
 	return r;
 }
 
+/* As a GPU's driver does, a stream that is too far ahead of its work makes the program wait. */
+static void throttle(struct vcu_stream *s)
+{
+	struct tr_session *t = vcu_session();
+
+	if (s->last - s->known_done < AHEAD_MAX)
+		return;
+	s->known_done = tr_completed(t, s->queue);
+	if (s->last - s->known_done < AHEAD_MAX)
+		return;
+	tr_wait(t, s->ctx->wire, s->queue, s->last - AHEAD_MAX / 2, UINT64_MAX);
+	s->known_done = tr_completed(t, s->queue);
+}
+
 CUresult vcu_submit(struct vcu_stream *s, struct vgp_cmd *cmd, const void *in, size_t in_len, uint64_t *seq_out)
 {
 	struct stream_part *p = part_of(s->ctx);
 	int r;
 
+	throttle(s);
 	pthread_mutex_lock(&p->lock);
 	r = put_order(p, s);
 	if (!r) {

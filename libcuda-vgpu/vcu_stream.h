@@ -42,6 +42,7 @@ struct vcu_stream {
 	/* protected by the part's lock */
 	uint32_t queue;            /* VCU_NO_QUEUE: given back, all of its work has ended */
 	uint64_t last;             /* seq of its last command */
+	uint64_t known_done;       /* a value that its timeline has reached; not protected: a stale one does no harm */
 	uint64_t seen_legacy;      /* value of the legacy timeline that this one comes after already */
 	uint64_t legacy_saw;       /* value of this timeline that the legacy one comes after already */
 	unsigned pins;
