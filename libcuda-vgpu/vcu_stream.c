@@ -175,13 +175,14 @@ void vcu_stream_ctx_fini(struct vcu_ctx *c)
 {
 	struct stream_part *p = part_of(c);
 	struct tr_session *t = vcu_session();
-	bool alive = t && !tr_forked(t) && !tr_dead(t);
+	/* A process that ends waits for nothing; its worker goes with the session. */
+	bool alive = t && !vcu_gone() && !tr_forked(t) && !tr_dead(t);
 	struct vcu_stream *s;
 
 	if (!p)
 		return;
-	/* Work that was submitted runs to its end, and its printf text comes out; a process that ends waits for nothing. */
-	if (alive && !vcu_gone())
+	/* Work that was submitted runs to its end, and its printf text comes out. */
+	if (alive)
 		vcu_ctx_wait_all(c);
 	while ((s = p->list)) {
 		p->list = s->next;
