@@ -124,7 +124,8 @@ static void before_daemon(struct super *s, pid_t parent)
 
 int super_spawn_daemon(struct super *s, struct vgpu_err *err)
 {
-	char *argv[] = { (char *)s->opts.daemon, "--state", (char *)s->opts.state_dir, NULL };
+	bool detach = !s->opts.foreground && !s->opts.log;
+	char *argv[] = { (char *)s->opts.daemon, "--state", (char *)s->opts.state_dir, detach ? "--detach" : NULL, NULL };
 	int sv[2], r = ctl_pair(sv, err);
 	pid_t pid;
 

@@ -3,6 +3,7 @@
  * descriptors (vgp_ctl.h); ends when the mount is gone or super is.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,12 +99,30 @@ static int start(struct vfs *v, struct vgpu_err *err)
 	return vfs_send_super(v, &ready, NULL, 0) < 0 ? vgpu_err_errno(err, "tell vgpufs-super") : 0;
 }
 
+/* Whoever started the mount may wait for the end of its output: now that we serve, it is not ours any more. */
+static int detach(struct vgpu_err *err)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return vgpu_err_errno(err, "open /dev/null");
+	for (int i = 0; i < 3; i++)
+		dup2(fd, i);
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option opts[] = { { "state", required_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
+	static const struct option opts[] = {
+		{ "state", required_argument, NULL, 's' },
+		{ "detach", no_argument, NULL, 'd' },
+		{ NULL, 0, NULL, 0 },
+	};
 	static struct vfs v = { .fuse_fd = -1, .state_dir = VGPU_STATEDIR };
 	static const struct rlimit no_core = { 0, 0 };
 	struct vgpu_err err = VGPU_ERR_INIT;
+	bool leave = false;
 	int c;
 
 	vgpu_log_open("vgpufsd", LOG_INFO);
@@ -111,11 +130,14 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &no_core);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	while ((c = getopt_long(argc, argv, "", opts, NULL)) != -1) {
-		if (c != 's')
+		if (c == 's')
+			v.state_dir = optarg;
+		else if (c == 'd')
+			leave = true;
+		else
 			return 2;
-		v.state_dir = optarg;
 	}
-	if (start(&v, &err) || loop(&v, &err)) {
+	if (start(&v, &err) || (leave && detach(&err)) || loop(&v, &err)) {
 		log_err("%s", err.text);
 		return 1;
 	}
