@@ -148,7 +148,7 @@ void in_block_link(struct be_block *b, struct be_block *const *peers, uint32_t n
 		return;
 	c = calloc(1, sizeof(*c) + n * sizeof(c->peer[0]));
 	if (!c)
-		return;   /* block_run reports it: the block knows that it has peers */
+		return;   /* block_run reports it */
 	c->refs = c->n = n;
 	for (uint32_t k = 0; k < n; k++) {
 		c->peer[k].shared = peers[k]->shared;
@@ -205,6 +205,15 @@ static bool has_work(const struct in_warp *w)
 static bool cluster_waits(const struct be_block *b)
 {
 	return b->l->cluster[0] * b->l->cluster[1] * b->l->cluster[2] > 1 || b->cl_arrived;
+}
+
+/* A block of a cluster can't run without knowing the others. */
+static bool is_linked(struct be_block *b)
+{
+	if (b->cluster || b->l->cluster[0] * b->l->cluster[1] * b->l->cluster[2] <= 1)
+		return true;
+	in_fault(&b->warps[0], NULL, 0, VGPU_E_NOMEM, 0, "no memory for a cluster");
+	return false;
 }
 
 /* Rounds of turns. A round in which every warp that could run only spun ends the call. */
@@ -271,6 +280,8 @@ enum be_run in_block_run(struct be_block *b, struct be_fault *fault)
 	enum be_run r;
 
 	b->fault = fault;
+	if (!is_linked(b))
+		return BE_RUN_FAULT;
 	if (be_guard_enter()) {
 		fault_of_guard(blk);
 		return BE_RUN_FAULT;

@@ -54,10 +54,24 @@ uint64_t in_arg_value(const struct in_warp *w, const struct in_arg *a, uint32_t 
 	return v;
 }
 
-static void set_param(struct in_warp *w, const struct in_frame *to, uint32_t off, uint32_t size, const struct in_arg *a, uint32_t m)
+/* Parameters that are registers (old .func syntax) take 64 bits from any argument. */
+static void set_reg_param(struct in_warp *w, const struct in_frame *to, const struct ir_var *v, const struct in_arg *a, uint32_t m)
+{
+	uint64_t *d = in_frame_row(w->blk->k, to, to->func->reg_row[v->reg]);
+
+	for_lanes(l, m)
+		d[l] = in_arg_value(w, a, l, 8);
+}
+
+static void set_param(struct in_warp *w, const struct in_frame *to, const struct ir_var *v, const struct in_arg *a, uint32_t m)
 {
 	const struct in_frame *from = in_cur(w)->frame;
+	uint32_t off = (uint32_t)v->offset, size = (uint32_t)v->size;
 
+	if (v->space == IR_SPACE_REG) {
+		set_reg_param(w, to, v, a, m);
+		return;
+	}
 	for_lanes(l, m) {
 		uint8_t *p = in_lane_local(w, l);
 
@@ -68,36 +82,44 @@ static void set_param(struct in_warp *w, const struct in_frame *to, uint32_t off
 	}
 }
 
-static void set_result(struct in_warp *w, const struct in_frame *from, uint32_t off, uint32_t size, const struct in_arg *a, uint32_t m)
+static void set_result(struct in_warp *w, const struct in_frame *from, const struct ir_var *v, const struct in_arg *a, uint32_t m)
 {
 	const struct in_frame *to = from->parent;
-	uint64_t v;
+	bool reg = v->space == IR_SPACE_REG;
+	uint32_t size = reg ? 8 : (uint32_t)v->size;
 
 	for_lanes(l, m) {
 		uint8_t *p = in_lane_local(w, l);
+		const uint8_t *src = p + from->lbase[l] + v->offset;
+		uint64_t x = 0;
 
+		if (reg)
+			src = (const uint8_t *)&in_frame_row(w->blk->k, from, from->func->reg_row[v->reg])[l];
 		if (a->kind == IN_ARG_ROW) {
-			v = 0;
-			memcpy(&v, p + from->lbase[l] + off, MIN(size, 8u));
-			in_frame_row(w->blk->k, to, a->row)[l] = v;
+			memcpy(&x, src, MIN(size, 8u));
+			in_frame_row(w->blk->k, to, a->row)[l] = x;
 		} else {
-			memcpy(p + to->lbase[l] + a->off, p + from->lbase[l] + off, MIN(size, a->size));
+			memcpy(p + to->lbase[l] + a->off, src, MIN(size, a->size));
 		}
 	}
 }
 
-static int check_shape(struct in_warp *w, const struct in_insn *i, uint32_t lane, const struct in_func *f, const struct in_call *c)
+static bool size_fits(const struct in_arg *a, const struct ir_var *v)
 {
-	const struct ir_proto *p = &f->ir->proto;
-	bool fits = p->n_params == c->n_args && p->n_rets == c->n_rets;
+	return !a->size || a->size == v->size || (v->space == IR_SPACE_REG && a->size <= 8);
+}
 
-	for (uint32_t k = 0; fits && k < c->n_args; k++)
-		fits = !c->args[k].size || c->args[k].size == p->params[k].size;
-	for (uint32_t k = 0; fits && k < c->n_rets; k++)
-		fits = !c->rets[k].size || c->rets[k].size == p->rets[k].size;
-	if (!fits)
-		return in_fault(w, i, lane, VGPU_E_INVALID_PC, 0, "call of '%s' with other parameters than it has", f->ir->name);
-	return 0;
+bool in_call_fits(const struct in_call *c, const struct ir_proto *p)
+{
+	if (p->n_params != c->n_args || p->n_rets != c->n_rets)
+		return false;
+	for (uint32_t k = 0; k < c->n_args; k++)
+		if (!size_fits(&c->args[k], &p->params[k]))
+			return false;
+	for (uint32_t k = 0; k < c->n_rets; k++)
+		if (!size_fits(&c->rets[k], &p->rets[k]))
+			return false;
+	return true;
 }
 
 /* All lanes m of the running group call f. */
@@ -129,7 +151,7 @@ static int enter(struct in_warp *w, const struct in_insn *i, uint32_t m, const s
 		w->sp[l] = fr->lbase[l] + f->frame_B;
 	}
 	for (uint32_t k = 0; k < c->n_args; k++)
-		set_param(w, fr, (uint32_t)p->params[k].offset, (uint32_t)p->params[k].size, &c->args[k], m);
+		set_param(w, fr, &p->params[k], &c->args[k], m);
 	g->frame = fr;
 	g->pc = f->start;
 	return 0;
@@ -160,8 +182,9 @@ static int call_indirect(struct in_warp *w, const struct in_insn *i, uint32_t m)
 		if (!f)
 			return in_fault(w, i, first, VGPU_E_INVALID_PC, v, "call of 0x%llx, which is not a function",
 					(unsigned long long)v);
-		if (check_shape(w, i, first, f, i->call))
-			return IN_FAULT;
+		if (!in_call_fits(i->call, &f->ir->proto))
+			return in_fault(w, i, first, VGPU_E_INVALID_PC, v, "call of '%s' with other parameters than it has",
+					f->ir->name);
 		for_lanes(l, m)
 			if (t[l] == v)
 				lanes |= 1u << l;
@@ -207,7 +230,7 @@ int in_run_ret(struct in_warp *w, const struct in_insn *i, uint32_t m)
 	if (!fr->parent)
 		return in_run_exit(w, i, m);
 	for (uint32_t k = 0; k < p->n_rets; k++)
-		set_result(w, fr, (uint32_t)p->rets[k].offset, (uint32_t)p->rets[k].size, &fr->call->rets[k], m);
+		set_result(w, fr, &p->rets[k], &fr->call->rets[k], m);
 	for_lanes(l, m)
 		w->sp[l] = fr->sp[l];
 	if (rest) {

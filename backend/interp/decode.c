@@ -328,6 +328,13 @@ static void decode_mov(struct in_dec *d)
 		decode_mov_vec(d);
 		return;
 	}
+	if (ir->src[0].kind == IR_OPND_SREG && ir->dst[0].kind == IR_OPND_REG) {
+		i = in_emit(d, in_run_sreg);
+		i->d = in_dst(d, &ir->dst[0]);
+		i->sreg = (uint8_t)ir->src[0].imm;
+		i->mask = low_bits(ir_type_bits(ir->type));
+		return;
+	}
 	a = in_src(d, &ir->src[0], ir->type);
 	i = in_emit(d, in_run_mov);
 	i->a = a;
@@ -388,21 +395,6 @@ static void arg_of(struct in_dec *d, const struct ir_opnd *o, bool dst, struct i
 	a->row = dst ? in_dst(d, o) : in_src(d, o, IR_T_NONE);
 }
 
-static bool call_shape_fits(const struct in_call *c, const struct ir_func *f)
-{
-	const struct ir_proto *p = &f->proto;
-
-	if (c->n_args != p->n_params || c->n_rets != p->n_rets)
-		return false;
-	for (uint32_t k = 0; k < c->n_args; k++)
-		if (c->args[k].size && c->args[k].size != p->params[k].size)
-			return false;
-	for (uint32_t k = 0; k < c->n_rets; k++)
-		if (c->rets[k].size && c->rets[k].size != p->rets[k].size)
-			return false;
-	return true;
-}
-
 /* Direct: to a function of the module or of the runtime. */
 static void decode_direct(struct in_dec *d, struct in_call *c)
 {
@@ -417,7 +409,7 @@ static void decode_direct(struct in_dec *d, struct in_call *c)
 	}
 	if (m->funcs[f].defined) {
 		c->func = f;
-		if (!call_shape_fits(c, &m->funcs[f]))
+		if (!in_call_fits(c, &m->funcs[f].proto))
 			in_refuse(d, "its arguments don't fit the function");
 		i = in_emit(d, in_run_call);
 	} else {

@@ -347,6 +347,7 @@ void in_bar_cluster_poll(struct be_block *b);
 /* call.c */
 int in_run_call(struct in_warp *w, const struct in_insn *i, uint32_t m);
 int in_run_ret(struct in_warp *w, const struct in_insn *i, uint32_t m);
+bool in_call_fits(const struct in_call *c, const struct ir_proto *p);
 struct in_frame *in_frame_new(struct be_block *b, const struct in_func *f);
 
 /* builtin.c */

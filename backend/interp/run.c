@@ -97,9 +97,12 @@ static bool pick(struct in_warp *w)
 	struct in_group *g = pick_one(w, false);
 
 	if (!g) {
+		/* All have been put behind the others: a new round, in which the last one to run comes last. */
 		for_lanes(s, w->used)
-			w->g[s].skip = false;
-		g = pick_one(w, true);
+			w->g[s].skip = w->g[s].skip && s == w->cur;
+		g = pick_one(w, false);
+		if (!g)
+			g = pick_one(w, true);
 		if (!g)
 			return false;
 	}
@@ -109,10 +112,11 @@ static bool pick(struct in_warp *w)
 	return true;
 }
 
-static bool others_can_run(const struct in_warp *w)
+/* Is there another group that could run; in this round, or at all? */
+static bool others_can_run(const struct in_warp *w, bool skipped_too)
 {
 	for_lanes(s, w->used)
-		if (s != w->cur && w->g[s].state == IN_G_RUN && !w->g[s].skip)
+		if (s != w->cur && w->g[s].state == IN_G_RUN && (skipped_too || !w->g[s].skip))
 			return true;
 	return false;
 }
@@ -168,7 +172,7 @@ int in_back_edge(struct in_warp *w, uint32_t target)
 	}
 	if (unlikely(++w->edges >= EDGES_BEFORE_YIELD)) {
 		w->edges = 0;
-		if (others_can_run(w))
+		if (others_can_run(w, true))
 			return spun(w);
 	}
 	return IN_JUMP;
@@ -310,7 +314,7 @@ int in_warp_run(struct in_warp *w, uint32_t *budget)
 		} while (g->pc < w->stop_pc);
 		if (rc == IN_SPIN) {
 			g->skip = true;
-			if (!others_can_run(w))
+			if (!others_can_run(w, false))
 				break;
 		}
 		if (rc == IN_FAULT || rc == IN_CANCEL)
