@@ -124,6 +124,36 @@ static uint64_t cut(uint64_t v, uint8_t type)
 	return bits < 64 ? v & ((UINT64_C(1) << bits) - 1) : v;
 }
 
+/* Distance of two floats of the width in units in the last place. */
+static uint64_t distance(uint64_t a, uint64_t b, unsigned bits)
+{
+	const uint64_t sign = UINT64_C(1) << (bits - 1);
+	int64_t x = a & sign ? -(int64_t)(a & (sign - 1)) : (int64_t)a, y = b & sign ? -(int64_t)(b & (sign - 1)) : (int64_t)b;
+
+	return x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
+}
+
+static void print_distances(const struct alu_form *f, const struct alu_tuples *t, const uint64_t *gpu, const uint64_t *own)
+{
+	unsigned bits = ir_type_bits(f->dst_type[0]);
+	size_t hist[65] = { 0 }, shown[65] = { 0 };
+
+	if (ir_type_class(f->insn.type) == IR_TC_PACKED)
+		return;
+	for (size_t j = 0; j < t->n; j++) {
+		uint64_t d = distance(cut(gpu[j], f->dst_type[0]), cut(own[j], f->dst_type[0]), bits);
+		unsigned k = d ? 64 - (unsigned)__builtin_clzll(d) : 0;
+
+		hist[k]++;
+		if (k > 2 && shown[k]++ < 3)
+			diag("  2^%u ulp: %#llx %#llx: gpu %#llx own %#llx", k - 1, (unsigned long long)t->src[0][j],
+			     (unsigned long long)(f->n_src > 1 ? t->src[1][j] : 0), (unsigned long long)gpu[j], (unsigned long long)own[j]);
+	}
+	for (unsigned k = 0; k < 65; k++)
+		if (hist[k])
+			diag("  %s: %zu within %s%llu ulp", f->spelling, hist[k], k ? "2^" : "", (unsigned long long)(k ? k - 1 : 0));
+}
+
 static void check(const struct alu_form *f, void *ctx)
 {
 	alu_fn fn = alu_select(&f->insn);
@@ -156,6 +186,8 @@ static void check(const struct alu_form *f, void *ctx)
 				     (unsigned long long)o, (unsigned long long)own[1][j], (unsigned long long)own[2][j]);
 		}
 		ok(!bad, "%s: %zu of %zu differ", f->spelling, bad, t.n);
+		if (bad && (f->insn.flags & (IR_F_APPROX | IR_F_FULL)))
+			print_distances(f, &t, gpu[0], own[0]);
 	}
 	for (unsigned k = 0; k < 3; k++) {
 		free(gpu[k]);

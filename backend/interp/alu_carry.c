@@ -1,8 +1,10 @@
 /*
  * alu_carry.c: extended-precision integer arithmetic: add.cc addc sub.cc subc
  * mad.cc madc, 32 and 64 bits. The condition code is a row of 0 or 1 per lane.
- * CC.CF is the carry of an addition; after a subtraction it is the borrow,
- * and subc subtracts it.
+ * CC.CF is the carry out of the adder: a subtraction adds the complement, so
+ * it leaves CF clear when it borrows, and subc takes one more away when CF is
+ * clear. Chains of one kind can't tell this from the manual's words (CF is
+ * the borrow); mixed ones can, and this is what ptxas makes of them.
  */
 #include "backend/interp/alu_impl.h"
 
@@ -14,6 +16,7 @@ static void name(const struct alu_args *x) \
 		const U a = (U)x->a[l]; const U b = (U)x->b[l]; \
 		const U cf = (in) ? (U)(x->cc[l] & 1) : 0; \
 		const unsigned __int128 wide = (sum); \
+		(void)cf; \
 		x->d[l] = (U)wide; \
 		if (out) x->cc[l] = (uint64_t)(carry) & 1); \
 }
@@ -25,9 +28,9 @@ static void name(const struct alu_args *x) \
 CARRY2_SIZES(add_cc, 0, 1, WIDE(a) + b + cf, CARRY_OUT)
 CARRY2_SIZES(addc, 1, 0, WIDE(a) + b + cf, CARRY_OUT)
 CARRY2_SIZES(addc_cc, 1, 1, WIDE(a) + b + cf, CARRY_OUT)
-CARRY2_SIZES(sub_cc, 0, 1, WIDE(a) - b - cf, CARRY_OUT)
-CARRY2_SIZES(subc, 1, 0, WIDE(a) - b - cf, CARRY_OUT)
-CARRY2_SIZES(subc_cc, 1, 1, WIDE(a) - b - cf, CARRY_OUT)
+CARRY2_SIZES(sub_cc, 0, 1, WIDE(a) + (__typeof__(a))~b + 1, CARRY_OUT)
+CARRY2_SIZES(subc, 1, 0, WIDE(a) + (__typeof__(a))~b + cf, CARRY_OUT)
+CARRY2_SIZES(subc_cc, 1, 1, WIDE(a) + (__typeof__(a))~b + cf, CARRY_OUT)
 
 /* The named half of the product is a plain number of the type's width; the sum's carry leaves at its top. */
 #define CARRY3(name, U, half, in, out) \

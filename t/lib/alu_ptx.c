@@ -64,27 +64,16 @@ static void store(struct out *o, const char *reg, unsigned bits, const char *par
 	add(o, "\tld.param.u64 %%rd1, [%s];\n\tadd.s64 %%rd1, %%rd1, %%rd0;\n\tst.global.u64 [%%rd1], %%rd2;\n", param);
 }
 
-static bool subtracts(const struct ir_insn *i)
-{
-	return i->op == IR_OP_sub || i->op == IR_OP_subc;
-}
-
 static void carry_in(struct out *o, const struct ir_insn *i)
 {
-	if (i->op == IR_OP_subc)
-		add(o, "\tsub.cc.u32 %%r4, 0, %%r3;\n");
-	else if (i->op == IR_OP_addc || i->op == IR_OP_madc)
+	if (i->op == IR_OP_addc || i->op == IR_OP_madc || i->op == IR_OP_subc)
 		add(o, "\tadd.cc.u32 %%r4, %%r3, 0xffffffff;\n");
 }
 
-/* The flag as a number: a borrow shows as -1. */
 static void carry_out(struct out *o, const struct ir_insn *i)
 {
-	if (!(i->flags & IR_F_CC))
-		return;
-	add(o, "\t%s.u32 %%r4, 0, 0;\n", subtracts(i) ? "subc" : "addc");
-	if (subtracts(i))
-		add(o, "\tneg.s32 %%r4, %%r4;\n");
+	if (i->flags & IR_F_CC)
+		add(o, "\taddc.u32 %%r4, 0, 0;\n");
 }
 
 static void instruction(struct out *o, const struct alu_form *f)

@@ -91,8 +91,10 @@ static bool ref_carry(const struct alu_form *f, const uint64_t *s, uint64_t cc, 
 		r->cc = (uint64_t)(sum >> bits & 1);
 		break;
 	case IR_OP_sub: case IR_OP_subc:
+		/* CF is set where nothing is borrowed */
+		cf = in ? 1 - cf : 0;
 		sum = a - b - cf;
-		r->cc = a < b + cf;
+		r->cc = a >= b + cf;
 		break;
 	default:
 		{
