@@ -170,14 +170,12 @@ static inline float approx_tanh(float x)
 	return y == y ? approx_f32(approx_bits(r) | sign) : x;
 }
 
-/* f64: rcp and rsqrt look at the upper word only and give an upper word, rounded to 20 mantissa bits */
+/* f64: rcp and rsqrt look at the upper word only and give an upper word, cut off behind 20 mantissa bits */
 static inline uint64_t approx_upper(double r)
 {
 	uint64_t u;
 
 	memcpy(&u, &r, sizeof(u));
-	if ((u >> 52 & 0x7ff) != 0x7ff)
-		u += 0x80000000u;
 	return u & ~(uint64_t)UINT32_MAX;
 }
 

@@ -19,8 +19,9 @@ struct ir_insn;
 
 struct alu_args {
 	uint64_t *d, *d2;              /* result rows; d2: setp's q, NULL where there is none */
-	const uint64_t *a, *b, *c, *e; /* source rows (immediates are spread by the caller) */
-	uint64_t *cc;                  /* row of carry flags (add.cc …) */
+	const uint64_t *a, *b, *c, *e; /* source rows (immediates are spread by the caller); predicates' ! is resolved;
+	                                  lop3.BoolOp: e is the predicate q, the table is read from insn */
+	uint64_t *cc;                  /* row of carry flags (add.cc …): 0 or 1 */
 	uint32_t mask;                 /* lanes to compute; others keep their old value */
 	const struct ir_insn *insn;    /* for handlers that read modifiers at run time */
 };

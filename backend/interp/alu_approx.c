@@ -69,7 +69,7 @@ static inline uint64_t f64_upper_out(double r)
 {
 	const uint64_t u = approx_upper(r);
 
-	return r != r ? F64_NAN : (u & (UINT64_C(0x7ff) << 52)) ? u : u & (UINT64_C(1) << 63);
+	return r != r ? UINT64_C(0x7fffffff) << 32 : (u & (UINT64_C(0x7ff) << 52)) ? u : u & (UINT64_C(1) << 63);
 }
 
 ALU_FN(rcp_f64_ftz, f64_upper_out(1.0 / f64_upper_flushed(ALU_A)))

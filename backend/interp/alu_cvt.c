@@ -93,7 +93,8 @@ static inline uint32_t f32_of_f64_bits(uint64_t v, bool ftz)
 ALU_FN(f32_of_f64_row, f32_of_f64_bits(ALU_A, false))
 ALU_FN(f32_of_f64_row_ftz, f32_of_f64_bits(ALU_A, true))
 ALU_FN(f64_of_f32_row, f64_of_f32_bits((uint32_t)ALU_A))
-ALU_FN(f64_of_f32_row_ftz, f64_of_f32_bits(f32_flush((uint32_t)ALU_A)))
+/* flushing makes NaN canonical first */
+ALU_FN(f64_of_f32_row_ftz, f64_of_f32_bits(f32_is_nan(ALU_A) ? F32_NAN : f32_flush((uint32_t)ALU_A)))
 ALU_FN(f16_of_f32_row, f16_of_f32(f32_of(ALU_A)))
 ALU_FN(bf16_of_f32_row, bf16_of_f32(f32_of(ALU_A)))
 

@@ -252,6 +252,24 @@ uint32_t in_dst(struct in_dec *d, const struct ir_opnd *o)
 
 /* ---- arithmetic, mov ---- */
 
+/* cvt into a register wider than its type: a signed result fills it with its sign (an unsigned one has zeros there). */
+static void widen_result(struct in_dec *d, uint32_t row)
+{
+	const struct ir_insn *ir = d->ir;
+	struct ir_insn cvt = { .op = IR_OP_cvt, .stype = ir->type, .n_src = 1, .n_dst = 1 };
+	unsigned bits = in_reg_bits(d, &ir->dst[0]);
+	struct in_insn *i;
+
+	if (ir->op != IR_OP_cvt || ir->mode != IR_MODE_NONE || ir_type_class(ir->type) != IR_TC_SINT || ir_type_bits(ir->type) >= bits)
+		return;
+	cvt.type = bits == 64 ? IR_T_S64 : bits == 32 ? IR_T_S32 : IR_T_S16;
+	i = in_emit(d, in_run_alu);
+	i->alu = alu_select(&cvt);
+	i->d = row;
+	i->a = i->b = i->c = i->e = row;
+	i->target = d->f->cc_row;
+}
+
 static void decode_alu(struct in_dec *d, alu_fn fn)
 {
 	const struct ir_insn *ir = d->ir;
@@ -261,6 +279,8 @@ static void decode_alu(struct in_dec *d, alu_fn fn)
 	in_const(d, 0);
 	for (unsigned n = 0; n < ir->n_src && n < 4; n++)
 		s[n] = in_src(d, &ir->src[n], IR_T_NONE);
+	if (ir->op == IR_OP_lop3 && ir->n_src == 5)     /* lop3.BoolOp: a, b, c, table, q */
+		s[3] = in_src(d, &ir->src[4], IR_T_NONE);
 	i = in_emit(d, in_run_alu);
 	i->alu = fn;
 	i->d = in_dst(d, &ir->dst[0]);
@@ -270,6 +290,8 @@ static void decode_alu(struct in_dec *d, alu_fn fn)
 	i->c = s[2];
 	i->e = s[3];
 	i->target = d->f->cc_row;
+	if (ir->n_dst == 1)
+		widen_result(d, in_dst(d, &ir->dst[0]));
 }
 
 static uint32_t *vec_rows(struct in_dec *d, const struct ir_opnd *o, bool dst)

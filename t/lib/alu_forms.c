@@ -64,9 +64,12 @@ static const char *const minmax_forms[] = {
 /* three operands: the same spelling as two, with an operand more */
 static const char *const minmax3_forms[] = { "100:{min|max}{|.ftz}{|.NaN}{|.abs}.f32", NULL };
 static const char *const cvt_forms[] = {
-	"cvt{|.sat}." INTS "." INTS, "cvt" RND "{|.sat}.{f32|f64}." INTS, "cvt" RND ".f16." INTS, "90:cvt" RND ".bf16." INTS,
+	"cvt." INTS "." INTS, "cvt.sat.u8.{s8|u16|s16|u32|s32|u64|s64}", "cvt.sat.s8.{u8|u16|s16|u32|s32|u64|s64}",
+	"cvt.sat.u16.{s8|s16|u32|s32|u64|s64}", "cvt.sat.s16.{u16|u32|s32|u64|s64}", "cvt.sat.u32.{s8|s16|s32|u64|s64}",
+	"cvt.sat.s32.{u32|u64|s64}", "cvt.sat.u64.{s8|s16|s32|s64}", "cvt.sat.s64.u64",
+	 "cvt" RND "{|.sat}.{f32|f64}." INTS, "cvt" RND ".f16." INTS, "90:cvt" RND ".bf16." I6,
 	"cvt{.rni|.rzi|.rmi|.rpi}{|.ftz}." INTS ".f32", "cvt{.rni|.rzi|.rmi|.rpi}." INTS ".f64",
-	"cvt{.rni|.rzi|.rmi|.rpi}." INTS ".f16", "90:cvt{.rni|.rzi|.rmi|.rpi}." INTS ".bf16",
+	"cvt{.rni|.rzi|.rmi|.rpi}." INTS ".f16", "90:cvt{.rni|.rzi|.rmi|.rpi}." I6 ".bf16",
 	"cvt{.rni|.rzi|.rmi|.rpi}{|.ftz}{|.sat}.f32.f32", "cvt{.rni|.rzi|.rmi|.rpi}{|.sat}.f64.f64",
 	"cvt{.rni|.rzi|.rmi|.rpi}.f16.f16", "90:cvt{.rni|.rzi|.rmi|.rpi}.bf16.bf16",
 	"cvt{|.ftz}{|.sat}.f64.f32", "cvt" RND "{|.ftz}{|.sat}.f32.f64", "cvt{|.ftz}{|.sat}.f32.f32", "cvt{|.sat}.f64.f64",
@@ -145,6 +148,9 @@ static void fill_operands(struct alu_form *f, bool three)
 		struct ir_opnd *o = s->dst ? &f->insn.dst[f->n_dst] : &f->insn.src[f->n_src];
 
 		if (s->optional && !s->dst && !three && p->insn.type3 != IR_T_B32)
+			continue;
+		/* scalar halves have no second predicate */
+		if (s->pair && p->insn.op == IR_OP_setp && (p->insn.type == IR_T_F16 || p->insn.type == IR_T_BF16))
 			continue;
 		o->kind = s->kind == PTX_OPK_IMM ? IR_OPND_IMM : IR_OPND_REG;
 		o->imm = f->lut;

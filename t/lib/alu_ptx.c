@@ -22,18 +22,19 @@ static void add(struct out *o, const char *fmt, ...)
 	o->n += (size_t)n;
 }
 
-/* Registers are untyped bits of the operand's width; bytes live in 16 bits. */
+/* Registers are untyped bits of the operand's width; integer bytes live in 16 bits, pairs of e2m1 in 8. */
 static unsigned reg_bits(uint8_t t)
 {
 	unsigned bits = ir_type_bits(t);
 
-	return t == IR_T_PRED ? 1 : bits <= 16 ? 16 : bits;
+	return t == IR_T_PRED ? 1 : t == IR_T_E2M1X2 ? 8 : bits <= 16 ? 16 : bits;
 }
 
 static const char *reg_decl(uint8_t t)
 {
 	switch (reg_bits(t)) {
 	case 1: return "pred";
+	case 8: return "b8";
 	case 16: return "b16";
 	case 32: return "b32";
 	default: return "b64";
@@ -47,6 +48,7 @@ static void load(struct out *o, const struct alu_form *f, unsigned k)
 	add(o, "\tld.param.u64 %%rd1, [p%u];\n\tadd.s64 %%rd1, %%rd1, %%rd0;\n\tld.global.u64 %%rd1, [%%rd1];\n", k);
 	switch (reg_bits(f->src_type[k])) {
 	case 1: add(o, "\tsetp.ne.u64 %%s%u, %%rd1, 0;\n", k); break;
+	case 8: add(o, "\tcvt.u16.u64 %%h0, %%rd1;\n\tmov.b16 {%%s%u, %%b0}, %%h0;\n", k); break;
 	case 16: add(o, "\tcvt.u16.u64 %%s%u, %%rd1;\n", k); break;
 	case 32: add(o, "\tcvt.u32.u64 %%s%u, %%rd1;\n", k); break;
 	default: add(o, "\tmov.b64 %%s%u, %%rd1;\n", k); break;
@@ -57,6 +59,7 @@ static void store(struct out *o, const char *reg, unsigned bits, const char *par
 {
 	switch (bits) {
 	case 1: add(o, "\tselp.u64 %%rd2, 1, 0, %s;\n", reg); break;
+	case 8: add(o, "\tmov.b16 %%h0, {%s, 0};\n\tcvt.u64.u16 %%rd2, %%h0;\n", reg); break;
 	case 16: add(o, "\tcvt.u64.u16 %%rd2, %s;\n", reg); break;
 	case 32: add(o, "\tcvt.u64.u32 %%rd2, %s;\n", reg); break;
 	default: add(o, "\tmov.b64 %%rd2, %s;\n", reg); break;
@@ -96,7 +99,7 @@ size_t alu_ptx_kernel(char *buf, size_t size, const struct alu_form *f, const ch
 
 	add(&o, ".visible .entry %s(.param .u64 p0, .param .u64 p1, .param .u64 p2, .param .u64 p3, .param .u64 p4,"
 	    " .param .u64 p5, .param .u64 pd, .param .u64 pd2, .param .u64 pcc)\n{\n"
-	    "\t.reg .b64 %%rd<4>;\n\t.reg .b32 %%r<6>;\n", entry);
+	    "\t.reg .b64 %%rd<4>;\n\t.reg .b32 %%r<6>;\n\t.reg .b16 %%h0;\n\t.reg .b8 %%b0;\n", entry);
 	for (unsigned k = 0; k < f->n_src; k++)
 		if (f->insn.src[k].kind != IR_OPND_IMM)
 			add(&o, "\t.reg .%s %%s%u;\n", reg_decl(f->src_type[k]), k);

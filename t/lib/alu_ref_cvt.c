@@ -104,6 +104,8 @@ static uint64_t scalar(const struct ir_insn *i, uint64_t v)
 	/* plain copies, and widening bf16, which is a shift */
 	if (!i->flags && !i->round && (i->type == i->stype || (i->type == IR_T_F32 && i->stype == IR_T_BF16)) && !is_int(i->type))
 		return i->type == i->stype ? v : v << 16;
+	if (ftz && i->type == IR_T_F64 && i->stype == IR_T_F32 && (v & 0x7fffffff) > 0x7f800000)
+		v = 0x7fffffff;
 	if (f64 && !r.sat && !is_int(i->type) && !is_int(i->stype) && mf_pass_nan(v, mf_of(i->stype), mf_of(i->type), &u))
 		return u;
 	if (is_int(i->type) && is_int(i->stype) && !(i->flags & IR_F_SAT))
