@@ -564,5 +564,8 @@ void eng_channel_run(struct eng *e)
 		else
 			frames_run(e);
 	}
+	/* a worker's end tells by itself */
+	if (e->cfg.in_process)
+		shutdown(e->cfg.sock, SHUT_RDWR);
 	on_channel = false;
 }
