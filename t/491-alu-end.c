@@ -149,7 +149,7 @@ int main(void)
 		{ ALU_G_INT, "integer", alu_ref_int }, { ALU_G_CARRY, "carry", alu_ref_int }, { ALU_G_BITS, "bit", alu_ref_int },
 		{ ALU_G_CMP, "comparison", ref_cmp }, { ALU_G_FLOAT, "float", ref_float }, { ALU_G_HALF, "half", ref_float },
 		{ ALU_G_MINMAX, "min and max", ref_float }, { ALU_G_CVT, "conversion", ref_cvt },
-		{ ALU_G_CVT_PACKED, "packed conversion", ref_cvt },
+		{ ALU_G_CVT_PACKED, "packed conversion", ref_cvt }, { ALU_G_VIDEO, "video", alu_ref_video },
 	};
 	struct run r = { .size = 8 << 20 };
 

@@ -189,7 +189,7 @@ struct ir_opnd {
 	uint32_t sym;          /* SYM, MEM with symbol base, FUNC: symbol number of the module, or of the function if sym_local */
 	uint32_t block;
 	bool sym_local;        /* symbol declared inside the function (incl. its parameters) */
-	uint8_t sub;           /* 1 + b (or h) index when only one byte/half of reg is named (video instructions);
+	uint8_t sub;           /* 1 + index when only one byte, or half (then | 0x40), of reg is named (video instructions);
 	                          0x80 | number of digits: several, as in .b3210, with the digits packed in imm */
 	int64_t off;
 	uint64_t imm;

@@ -57,7 +57,7 @@ static bool read_selector(struct ptx_parser *P, struct ir_opnd *o, const struct 
 			return ptx_error(P, at, "Unexpected selector '.%.*s'", (int)n, s);
 		o->imm = o->imm << 4 | (unsigned)(s[i] - '0');
 	}
-	o->sub = n == 2 ? (uint8_t)(1 + o->imm) : (uint8_t)(0x80 | (n - 1));
+	o->sub = n == 2 ? (uint8_t)((*s == 'h' ? 0x40 : 0) | (1 + o->imm)) : (uint8_t)(0x80 | (n - 1));
 	if (n == 2)
 		o->imm = 0;
 	return true;

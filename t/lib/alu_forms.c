@@ -91,7 +91,33 @@ static const char *const approx_forms[] = {
 	"{rcp|rsqrt}.approx.ftz.f64", "rsqrt.approx.f64", "75:{ex2|tanh}.approx.{f16|f16x2}", "90:ex2.approx.ftz.{bf16|bf16x2}",
 	"90:tanh.approx.{bf16|bf16x2}", NULL,
 };
-static const char *const video_forms[] = { NULL };
+#define SU3 "{u32.u32.u32|s32.s32.s32|s32.u32.s32|u32.s32.u32}"
+static const char *const video_forms[] = {
+	"{vadd|vsub|vabsdiff|vmin|vmax}." SU3 "{|.sat}", "{vshl|vshr}.{u32|s32}.{u32|s32}.u32{|.sat}.{clamp|wrap}",
+	"vset." SU "." SU "." CMP_S, NULL,
+};
+/* with c */
+static const char *const video_c_forms[] = {
+	"{vadd|vsub|vabsdiff|vmin|vmax}." SU3 "{|.sat}.{add|min|max}", "{vshl|vshr}.{u32|s32}.{u32|s32}.u32{|.sat}.{clamp|wrap}.{add|min|max}",
+	"vset." SU "." SU "." CMP_S ".{add|min|max}", "vmad.{u32.u32.u32|s32.s32.s32|s32.u32.s32}{|.sat}{|.shr7|.shr15}",
+	"vmad.{u32.u32.u32|s32.s32.s32|s32.u32.s32}.po{|.shr7|.shr15}", NULL,
+};
+static const char *const video_merge_forms[] = {
+	"{vadd|vsub|vabsdiff|vmin|vmax}." SU3 "{|.sat}", "{vshl|vshr}.{u32|s32}.{u32|s32}.u32{|.sat}.{clamp|wrap}",
+	"vset." SU "." SU "." CMP_S, NULL,
+};
+static const char *const video_simd_forms[] = {
+	"{vadd|vsub|vabsdiff|vmin|vmax|vavrg}{2|4}." SU3 "{|.sat|.add}", "vset{2|4}." SU "." SU "." CMP_S "{|.add}", NULL,
+};
+/* selectors of d, a, b */
+static const char *const scalar_sel[][3] = {
+	{ "", "", "" }, { "", ".b0", ".b3" }, { "", ".h1", "" }, { "", "", ".h0" }, { "", ".b2", ".h1" }, { NULL, NULL, NULL } };
+static const char *const merge_sel[][3] = {
+	{ ".b0", "", "" }, { ".b3", ".b1", ".h0" }, { ".h0", ".h1", "" }, { ".h1", "", ".b2" }, { NULL, NULL, NULL } };
+static const char *const simd2_sel[][3] = {
+	{ "", "", "" }, { ".h0", "", "" }, { ".h1", ".h13", ".h20" }, { ".h10", ".h33", ".h02" }, { NULL, NULL, NULL } };
+static const char *const simd4_sel[][3] = {
+	{ "", "", "" }, { ".b0", "", "" }, { ".b310", ".b7531", ".b0246" }, { ".b21", "", ".b1111" }, { NULL, NULL, NULL } };
 
 static const char *const *const groups[ALU_G_COUNT] = {
 	[ALU_G_INT] = int_forms, [ALU_G_CARRY] = carry_forms, [ALU_G_BITS] = bits_forms, [ALU_G_CMP] = cmp_forms,
@@ -136,6 +162,7 @@ struct each {
 	void *ctx;
 	uint8_t sm;
 	bool three;
+	const char *const (*sel)[3];
 };
 
 static void fill_operands(struct alu_form *f, bool three)
@@ -165,6 +192,44 @@ static void fill_operands(struct alu_form *f, bool three)
 	f->insn.extra = f->lut;
 }
 
+static void put_selector(struct ir_opnd *o, const char *sel)
+{
+	unsigned n = (unsigned)strlen(sel);
+
+	if (!n)
+		return;
+	if (n == 3) {
+		o->sub = (uint8_t)((sel[1] == 'h' ? 0x40 : 0) | (1 + sel[2] - '0'));
+		return;
+	}
+	o->sub = (uint8_t)(0x80 | (n - 2));
+	for (unsigned k = 2; k < n; k++)
+		o->imm = o->imm << 4 | (unsigned)(sel[k] - '0');
+}
+
+static void selector_forms(const char *spelling, const struct each *e, struct alu_form *f)
+{
+	const char *const (*sel)[3] = e->sel;
+	const char *dot = strchr(spelling, '.');
+
+	if (dot[-1] == '2')
+		sel = simd2_sel;
+	else if (dot[-1] == '4')
+		sel = simd4_sel;
+	for (; (*sel)[0]; sel++) {
+		struct alu_form g = *f;
+
+		memcpy(g.sel, *sel, sizeof(g.sel));
+		put_selector(&g.insn.dst[0], g.sel[0]);
+		put_selector(&g.insn.src[0], g.sel[1]);
+		put_selector(&g.insn.src[1], g.sel[2]);
+		for (unsigned k = 0; k < g.n_src; k++)
+			g.src_type[k] = IR_T_B32;
+		g.dst_type[0] = IR_T_B32;
+		e->fn(&g, e->ctx);
+	}
+}
+
 static void one_form(const char *spelling, uint32_t lut, const struct each *e)
 {
 	struct alu_form f = { .spelling = spelling, .lut = lut, .sm = e->sm };
@@ -172,7 +237,12 @@ static void one_form(const char *spelling, uint32_t lut, const struct each *e)
 
 	if (ptx_form_decode(spelling, strlen(spelling), &f.f, bad, sizeof(bad)) != PTX_DECODE_OK)
 		bail("%s does not decode (%s)", spelling, bad);
+	f.sel[0] = f.sel[1] = f.sel[2] = "";
 	fill_operands(&f, e->three);
+	if (e->sel) {
+		selector_forms(spelling, e, &f);
+		return;
+	}
 	e->fn(&f, e->ctx);
 }
 
@@ -201,9 +271,20 @@ void alu_forms_each(enum alu_group g, alu_form_fn fn, void *ctx)
 {
 	struct each e = { .fn = fn, .ctx = ctx };
 
+	if (g == ALU_G_VIDEO)
+		e.sel = scalar_sel;
 	for (const char *const *p = groups[g]; *p; p++)
 		each_pattern(*p, &e);
 	e.three = true;
+	if (g == ALU_G_VIDEO) {
+		for (const char *const *p = video_c_forms; *p; p++)
+			each_pattern(*p, &e);
+		for (const char *const *p = video_simd_forms; *p; p++)
+			each_pattern(*p, &e);
+		e.sel = merge_sel;
+		for (const char *const *p = video_merge_forms; *p; p++)
+			each_pattern(*p, &e);
+	}
 	if (g == ALU_G_MINMAX)
 		for (const char *const *p = minmax3_forms; *p; p++)
 			each_pattern(*p, &e);

@@ -24,6 +24,7 @@ struct alu_form {
 	struct ir_insn insn;
 	unsigned n_src, n_dst;
 	uint8_t src_type[6], dst_type[2];
+	const char *sel[3];        /* selectors of d, a and b of a video instruction: ".b1", ".h10", "" */
 	uint8_t sm;                /* lowest sm_ that has it, 0: any */
 };
 

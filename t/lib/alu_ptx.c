@@ -81,14 +81,14 @@ static void carry_out(struct out *o, const struct ir_insn *i)
 
 static void instruction(struct out *o, const struct alu_form *f)
 {
-	add(o, "\t%s %%d0", f->spelling);
+	add(o, "\t%s %%d0%s", f->spelling, f->sel[0]);
 	if (f->n_dst > 1)
 		add(o, "|%%d1");
 	for (unsigned k = 0; k < f->n_src; k++) {
 		if (f->insn.src[k].kind == IR_OPND_IMM)
 			add(o, ", 0x%02x", f->lut);
 		else
-			add(o, ", %%s%u", k);
+			add(o, ", %%s%u%s", k, k < 2 ? f->sel[k + 1] : "");
 	}
 	add(o, ";\n");
 }

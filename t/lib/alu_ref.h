@@ -17,6 +17,7 @@ struct alu_result {
 
 /* Each: false when the form is not one that it knows. s: source values, cut to their types' widths. */
 bool alu_ref_int(const struct alu_form *f, const uint64_t *s, uint64_t cc, struct alu_result *r);
+bool alu_ref_video(const struct alu_form *f, const uint64_t *s, uint64_t cc, struct alu_result *r);
 bool alu_ref_cmp(const struct alu_form *f, const uint64_t *s, struct alu_result *r);
 bool alu_ref_float(const struct alu_form *f, const uint64_t *s, struct alu_result *r);
 bool alu_ref_cvt(const struct alu_form *f, const uint64_t *s, struct alu_result *r);
