@@ -26,7 +26,7 @@ none "every document named exists" "$(grep -ohE 'doc/[a-z-]+\.md' README.md HACK
 if command -v groff >/dev/null; then
 	for m in doc/man/*.[158]; do
 		case $m in */mount.vgpufs.8) continue ;; esac
-		none "$m is well-formed" "$(groff -man -Tutf8 -ww -z "$m" 2>&1)"
+		none "$m is well-formed" "$(groff -man -Tutf8 -ww -Wbreak -z "$m" 2>&1)"
 	done
 else
 	skip "no groff to check manual pages with"

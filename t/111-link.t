@@ -12,7 +12,7 @@ V() { "$CTL" --state "$T/s" --mount "$M" "$@"; }
 L() { V link --root "$R"; }
 U() { V unlink --root "$R"; }
 out() { "$@" 2>&1; echo "exit $?"; }
-tree() { (cd "$R" && find . ! -path './proc/driver/*' -printf '%p %y %l\n' | sort; grep -c "$R" /proc/self/mountinfo); }
+tree() { (cd "$R" && find . \( -path './proc/driver/*' -o -path './run/vgpufs.proc/*' \) -prune -o -printf '%p %y %l\n' | sort; grep -c "$R" /proc/self/mountinfo); }
 mkdir -p "$R/dev" "$R/run" "$R/proc/driver" "$M/dev/nvidia-caps" "$M/proc/driver/nvidia"
 touch "$M"/dev/{nvidia0,nvidia1,nvidia-uvm,vgpuctl} "$M/dev/other"
 echo ver >"$M/proc/driver/nvidia/version"
@@ -29,6 +29,19 @@ is "/proc/driver/nvidia/version" "$(cat "$R/proc/driver/nvidia/version" 2>&1)" v
 made=$(tree)
 ok "link again" L
 is "… changes nothing" "$(tree)" "$made"
+if command -v bwrap >/dev/null; then
+	# as vgpuctl link does it on the machine itself, which must not take proc from rootless sandboxes
+	box() { bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc true; }
+	if box 2>/dev/null; then
+		mount --bind "$R/proc/driver" /proc/driver
+		ok "a sandbox still gets a proc of its own" box
+		umount /proc/driver
+	else
+		skip "no sandboxes here"
+	fi
+else
+	skip "no bubblewrap"
+fi
 ok "unlink" U
 is "… leaves all as it was" "$(tree)" "$before"
 ok "unlink again" U

@@ -36,7 +36,8 @@ static int make_plan(const char *mount, struct link_record *plan, struct vgpu_er
 	if (!link_record_find(plan, "/dev/nvidiactl"))
 		return vgpu_err_set(err, VGPU_E_NOT_FOUND, "nothing to link: vgpufs is not mounted at %s (there is no dev/nvidiactl)", mount);
 	snprintf(target, sizeof(target), "%s/proc/driver", mount);
-	if (!link_record_add(plan, LINK_BIND, "/proc/driver", target))
+	if (!link_record_add(plan, LINK_PROC, LINK_PROC_PLACE, "proc") ||
+	    !link_record_add(plan, LINK_BIND, "/proc/driver", target))
 		return vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
 	return 0;
 }
@@ -115,15 +116,22 @@ static int make_bind(const char *root, const char *mount, const struct link_item
 	return link_bind_driver(root, mount, err);
 }
 
+static int make_item(const char *root, const char *mount, const struct link_item *it, struct vgpu_err *err)
+{
+	switch (it->kind) {
+	case LINK_SYMLINK: return make_link(root, it, err);
+	case LINK_PROC: return link_mount_proc(root, err);
+	case LINK_BIND: return make_bind(root, mount, it, err);
+	}
+	return vgpu_err_set(err, VGPU_E_INTERNAL, "%s: can't be made", it->path);
+}
+
 static int make_all(const char *root, const char *mount, const struct link_record *plan, struct vgpu_err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < plan->items.n; i++) {
-		const struct link_item *it = &plan->items.v[i];
-
-		r = it->kind == LINK_SYMLINK ? make_link(root, it, err) : make_bind(root, mount, it, err);
-	}
+	for (size_t i = 0; !r && i < plan->items.n; i++)
+		r = make_item(root, mount, &plan->items.v[i], err);
 	return r;
 }
 

@@ -2,6 +2,11 @@
  * ctl_link.h: showing the mount's nodes where programs look for a driver's:
  * symbolic links in /dev, and a bind mount over /proc/driver.
  *
+ * A mount in /proc has a price: Linux lets nobody mount a proc of his own in a
+ * user namespace (every rootless sandbox does) unless some proc is in full
+ * view. So a second proc, with nothing mounted in it, is put below /run/vgpufs.proc
+ * (a directory that only root enters, so that searches don't meet it).
+ *
  * What was made is written down first, in ROOT/run/vgpufs.links, and exactly
  * that is undone. Nothing is touched where NVIDIA's own driver is at home.
  */
@@ -14,12 +19,15 @@
 /* Source name of the tmpfs that stands over a /proc/driver that is not empty. */
 #define LINK_STAGE_NAME "vgpufs-driver"
 
-enum link_kind { LINK_SYMLINK, LINK_BIND };
+#define LINK_PROC_DIR "/run/vgpufs.proc"
+#define LINK_PROC_PLACE LINK_PROC_DIR "/proc"
+
+enum link_kind { LINK_SYMLINK, LINK_BIND, LINK_PROC };
 
 struct link_item {
 	enum link_kind kind;
 	char *path;      /* without root */
-	char *target;    /* SYMLINK: what it points to; BIND: what is bound */
+	char *target;    /* SYMLINK: what it points to; BIND: what is bound; PROC: "proc" */
 };
 
 struct link_record {
@@ -43,6 +51,8 @@ bool link_mounted_at(const char *path, char fstype[64], char source[256]);
 
 /* Undoes one thing if it still is what was made. 0 also when it is gone already. */
 int link_undo(const char *root, const struct link_item *item, struct vgpu_err *err);
+/* Mounts the second proc, if it is not there yet. */
+int link_mount_proc(const char *root, struct vgpu_err *err);
 /* Puts mount/proc/driver over root/proc/driver; what else is in there stays visible. */
 int link_bind_driver(const char *root, const char *mount, struct vgpu_err *err);
 

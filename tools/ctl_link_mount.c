@@ -111,6 +111,38 @@ static int undo_bind(const char *path, const char *target, struct vgpu_err *err)
 	return 0;
 }
 
+static int undo_proc(const char *root, const char *path, struct vgpu_err *err)
+{
+	char fstype[64], source[256], dir[4096];
+
+	if (link_mounted_at(path, fstype, source)) {
+		if (strcmp(fstype, "proc"))
+			return vgpu_err_set(err, VGPU_E_BUSY, "%s: something else (%s) is mounted there by now; it is left alone", path, fstype);
+		if (umount2(path, UMOUNT_NOFOLLOW | MNT_DETACH))
+			return vgpu_err_errno(err, "unmounting %s", path);
+	}
+	if (rmdir(path) && errno != ENOENT)
+		return vgpu_err_errno(err, "removing %s", path);
+	rmdir(link_path(root, LINK_PROC_DIR, dir));
+	return 0;
+}
+
+int link_mount_proc(const char *root, struct vgpu_err *err)
+{
+	char path[4096], dir[4096], fstype[64], source[256];
+
+	link_path(root, LINK_PROC_PLACE, path);
+	if (link_mounted_at(path, fstype, source) && strcmp(fstype, "proc") == 0)
+		return 0;
+	if (mkdir(link_path(root, LINK_PROC_DIR, dir), 0700) && errno != EEXIST)
+		return vgpu_err_errno(err, "making %s", dir);
+	if (mkdir(path, 0555) && errno != EEXIST)
+		return vgpu_err_errno(err, "making %s", path);
+	if (mount("proc", path, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+		return vgpu_err_errno(err, "mounting proc at %s", path);
+	return 0;
+}
+
 int link_undo(const char *root, const struct link_item *item, struct vgpu_err *err)
 {
 	char path[4096], now[4096];
@@ -119,6 +151,8 @@ int link_undo(const char *root, const struct link_item *item, struct vgpu_err *e
 	link_path(root, item->path, path);
 	if (item->kind == LINK_BIND)
 		return undo_bind(path, item->target, err);
+	if (item->kind == LINK_PROC)
+		return undo_proc(root, path, err);
 	n = readlink(path, now, sizeof(now) - 1);
 	if (n < 0)
 		return errno == ENOENT || errno == EINVAL ? 0 : vgpu_err_errno(err, "reading the link %s", path);

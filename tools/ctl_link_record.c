@@ -1,4 +1,4 @@
-/* ctl_link_record.c: the record of what vgpuctl link made; one item per line, "link|bind PATH TARGET". */
+/* ctl_link_record.c: the record of what vgpuctl link made; one item per line, "link|bind|proc PATH TARGET". */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #define RECORD "/run/vgpufs.links"
 #define RECORD_MAX (1u << 20)
 
-static const char *const kinds[] = { [LINK_SYMLINK] = "link", [LINK_BIND] = "bind" };
+static const char *const kinds[] = { [LINK_SYMLINK] = "link", [LINK_BIND] = "bind", [LINK_PROC] = "proc" };
 
 const char *link_path(const char *root, const char *path, char buf[4096])
 {
