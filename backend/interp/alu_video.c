@@ -210,6 +210,8 @@ static alu_fn select_scalar(const struct ir_insn *i)
 	/* a second operation excludes a selector of the result */
 	if (i->atom && (i->n_src != 3 || i->dst[0].sub))
 		return NULL;
+	if (i->dst[0].sub && (set || i->op == IR_OP_vabsdiff || i->n_src != 3))
+		return NULL;
 	return scalar;
 }
 

@@ -103,8 +103,7 @@ static const char *const video_c_forms[] = {
 	"vmad.{u32.u32.u32|s32.s32.s32|s32.u32.s32}.po{|.shr7|.shr15}", NULL,
 };
 static const char *const video_merge_forms[] = {
-	"{vadd|vsub|vabsdiff|vmin|vmax}." SU3 "{|.sat}", "{vshl|vshr}.{u32|s32}.{u32|s32}.u32{|.sat}.{clamp|wrap}",
-	"vset." SU "." SU "." CMP_S, NULL,
+	"{vadd|vsub|vmin|vmax}." SU3 "{|.sat}", "{vshl|vshr}.{u32|s32}.{u32|s32}.u32{|.sat}.{clamp|wrap}", NULL,
 };
 static const char *const video_simd_forms[] = {
 	"{vadd|vsub|vabsdiff|vmin|vmax|vavrg}{2|4}." SU3 "{|.sat|.add}", "vset{2|4}." SU "." SU "." CMP_S "{|.add}", NULL,
