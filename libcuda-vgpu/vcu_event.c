@@ -72,6 +72,11 @@ static void number_give(uint32_t n)
 	pthread_mutex_unlock(&numbers_lock);
 }
 
+void vcu_events_fini(void)
+{
+	vgpu_vec_free(&numbers_free);
+}
+
 CUresult vcu_event_get(CUevent h, struct vcu_event **out)
 {
 	struct vcu_event *e = vcu_handle_get(h, VCU_H_EVENT);

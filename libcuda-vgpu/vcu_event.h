@@ -17,5 +17,7 @@ struct vcu_event {
 
 CUresult vcu_event_get(CUevent h, struct vcu_event **out);
 CUresult vcu_event_record(struct vcu_event *e, struct vcu_stream *s);
+/* When the library goes. */
+void vcu_events_fini(void);
 
 #endif

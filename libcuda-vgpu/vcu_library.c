@@ -521,11 +521,24 @@ CUresult vcu_LibraryLoadFromFile(CUlibrary *library, const char *fileName, CUjit
 	return r ? r : finish_load(library, h, &jit);
 }
 
+/* Its instances are gone. */
+static void library_free(struct vcu_library *lib)
+{
+	struct vgpu_htab_slot *s;
+	size_t i = 0;
+
+	while ((s = vgpu_htab_next(&lib->kernels, &i)))
+		kernel_free(s->value);
+	vgpu_htab_fini(&lib->kernels);
+	vgpu_vec_free(&lib->instances);
+	pthread_mutex_destroy(&lib->lock);
+	free(lib->copy);
+	free(lib);
+}
+
 CUresult vcu_LibraryUnload(CUlibrary library)
 {
 	struct vcu_library *lib = vcu_handle_del(library, VCU_H_LIBRARY);
-	struct vgpu_htab_slot *s;
-	size_t i = 0;
 
 	if (!lib)
 		return CUDA_ERROR_INVALID_HANDLE;
@@ -536,17 +549,20 @@ CUresult vcu_LibraryUnload(CUlibrary library)
 		vcu_library_forget(lib, m);
 		vcu_module_free(m, true);
 	}
-	while ((s = vgpu_htab_next(&lib->kernels, &i)))
-		kernel_free(s->value);
-	vgpu_htab_fini(&lib->kernels);
-	vgpu_vec_free(&lib->instances);
 	for (int d = 0; lib->held; d++, lib->held >>= 1)
 		if (lib->held & 1)
 			vcu_DevicePrimaryCtxRelease_v2(d);
-	pthread_mutex_destroy(&lib->lock);
-	free(lib->copy);
-	free(lib);
+	library_free(lib);
 	return CUDA_SUCCESS;
+}
+
+void vcu_libraries_fini(void)
+{
+	size_t i = 0;
+	void *h;
+
+	while ((h = vcu_handle_next(VCU_H_LIBRARY, &i)))
+		library_free(vcu_handle_del(h, VCU_H_LIBRARY));
 }
 
 CUresult vcu_LibraryGetModule(CUmodule *pMod, CUlibrary library)

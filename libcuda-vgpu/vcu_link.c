@@ -184,17 +184,31 @@ CUresult vcu_LinkComplete(CUlinkState state, void **cubinOut, size_t *sizeOut)
 	return CUDA_SUCCESS;
 }
 
-CUresult vcu_LinkDestroy(CUlinkState state)
+static void link_free(struct vcu_link *l)
 {
-	struct vcu_link *l = vcu_handle_del(state, VCU_H_LINK);
-
-	if (!l)
-		return CUDA_ERROR_INVALID_HANDLE;
 	for (size_t i = 0; i < l->images.n; i++)
 		free((void *)l->images.v[i].ptr);
 	vgpu_vec_free(&l->images);
 	vgpu_buf_free(&l->blob);
 	vcu_ctx_unref(l->ctx);
 	free(l);
+}
+
+CUresult vcu_LinkDestroy(CUlinkState state)
+{
+	struct vcu_link *l = vcu_handle_del(state, VCU_H_LINK);
+
+	if (!l)
+		return CUDA_ERROR_INVALID_HANDLE;
+	link_free(l);
 	return CUDA_SUCCESS;
+}
+
+void vcu_links_fini(void)
+{
+	size_t i = 0;
+	void *h;
+
+	while ((h = vcu_handle_next(VCU_H_LINK, &i)))
+		link_free(vcu_handle_del(h, VCU_H_LINK));
 }

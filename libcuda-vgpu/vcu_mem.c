@@ -88,6 +88,8 @@ static void drop(const struct vcu_range *r, void *arg)
 {
 	struct tr_session *t = vcu_session();
 
+	if (r->registered)
+		vcu_hostreg_release(r);
 	/* The worker frees its memory with the context. */
 	if (r->host_B && t && !tr_forked(t))
 		tr_host_unmap(t, r->addr & ~(uint64_t)(PAGE - 1), r->host_B);

@@ -21,12 +21,15 @@ struct vcu_range {
 	bool variable;             /* a module's: not to be freed by the program */
 	bool sync_memops;
 	bool registered;           /* by cuMemHostRegister: the program's pages, or what stands for them in the window */
+	uint64_t host;             /* in the latter case: the program's address */
 	uint64_t host_B;           /* bytes mapped for the program; 0: none */
 	struct vcu_pool *pool;     /* came from a pool */
 };
 
 /* True if [addr, addr+len) lies in one allocation; len 0 counts as 1. */
 bool vcu_mem_find(uint64_t addr, uint64_t len, struct vcu_range *out);
+/* True if any allocation has a byte of [addr, addr+len). */
+bool vcu_mem_overlaps(uint64_t addr, uint64_t len);
 /* Adds an entry (id is given here). False: no memory. */
 bool vcu_mem_add(const struct vcu_range *r);
 /* Takes the entry that begins at addr out of the table. */
@@ -44,7 +47,14 @@ CUresult vcu_mem_alloc(struct vcu_ctx *c, enum vgp_mem_kind kind, uint64_t size,
 /* Takes it out of the table, unmaps and frees it, without waiting for work that may use it. */
 void vcu_range_release(const struct vcu_range *r);
 
+/* vcu_hostreg.c: the program gets pages of its own again. */
+void vcu_hostreg_release(const struct vcu_range *r);
 /* vcu_pool.c: an allocation of the pool is gone. */
 void vcu_pool_freed(struct vcu_pool *p, uint64_t size);
+
+/* When the library goes, after the contexts. */
+void vcu_pools_fini(void);
+void vcu_ranges_fini(void);
+void vcu_hostreg_fini(void);
 
 #endif

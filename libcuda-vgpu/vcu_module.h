@@ -111,6 +111,9 @@ CUresult vcu_kernel_func(struct vcu_kernel *k, struct vcu_ctx *c, struct vcu_fun
 bool vcu_kernel_of_runtime(const struct vcu_kernel *k);
 /* A module of a library goes with its context. */
 void vcu_library_forget(struct vcu_library *lib, struct vcu_module *m);
+/* When the library goes, after the contexts: libraries and links that the program left. */
+void vcu_libraries_fini(void);
+void vcu_links_fini(void);
 /* Settings of k on a device. NULL: no memory. */
 struct vcu_func_settings *vcu_kernel_settings(struct vcu_kernel *k, int ordinal);
 /* An active context of the device: the current one, another, or the primary one, which the library then holds. */

@@ -23,11 +23,11 @@ struct vcu_pool {
 	bool destroyed;            /* freed with its last allocation */
 };
 
-/* What vcu_device.priv points to. */
 struct device_pools {
 	struct vcu_pool *first, *current;
 };
 
+static struct device_pools pools[VGPU_MAX_DEVICES];   /* by ordinal */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* making of pools, current ones, destruction */
 
 static struct vcu_pool *pool_new(struct vcu_device *d)
@@ -46,26 +46,29 @@ static struct vcu_pool *pool_new(struct vcu_device *d)
 	return p;
 }
 
+/* NULL: no memory. */
 static struct device_pools *pools_of(struct vcu_device *d)
 {
-	struct device_pools *ps;
+	struct device_pools *ps = &pools[d->ordinal];
 
 	pthread_mutex_lock(&lock);
-	ps = d->priv;
-	if (!ps) {
-		ps = calloc(1, sizeof(*ps));
-		if (ps)
-			ps->first = ps->current = pool_new(d);
-		if (ps && !ps->first) {
-			free(ps);
-			ps = NULL;
-		}
-		if (ps)
+	if (!ps->first) {
+		ps->first = ps->current = pool_new(d);
+		if (ps->first)
 			ps->first->is_default = true;
-		d->priv = ps;
 	}
 	pthread_mutex_unlock(&lock);
-	return ps;
+	return ps->first ? ps : NULL;
+}
+
+void vcu_pools_fini(void)
+{
+	size_t i = 0;
+	void *h;
+
+	while ((h = vcu_handle_next(VCU_H_MEMPOOL, &i)))
+		free(vcu_handle_del(h, VCU_H_MEMPOOL));
+	memset(pools, 0, sizeof(pools));
 }
 
 static void account(struct vcu_pool *p, uint64_t size, bool more)

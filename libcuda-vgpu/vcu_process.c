@@ -22,7 +22,10 @@
 
 #include "libcuda-vgpu/vcu_process.h"
 #include "libcuda-vgpu/vcu_entry.h"
+#include "libcuda-vgpu/vcu_event.h"
 #include "libcuda-vgpu/vcu_log.h"
+#include "libcuda-vgpu/vcu_mem.h"
+#include "libcuda-vgpu/vcu_module.h"
 #include "util/sys.h"
 
 __thread struct vcu_tls vcu_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -183,6 +186,12 @@ static void __attribute__((destructor)) unload(void)
 		return;
 	if (ready)
 		vcu_teardown();
+	vcu_links_fini();
+	vcu_libraries_fini();
+	vcu_pools_fini();
+	vcu_ranges_fini();
+	vcu_hostreg_fini();
+	vcu_events_fini();
 	forget_threads();
 	vcu_log_fini();
 	if (have_key)

@@ -25,7 +25,7 @@ static CUresult get_one(void *data, CUpointer_attribute a, CUdeviceptr ptr, cons
 		*(CUdeviceptr *)data = known ? r->dev + (ptr - r->addr) : 0;
 		break;
 	case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-		*(void **)data = host ? (void *)ptr : NULL;
+		*(void **)data = !host ? NULL : r->host ? (void *)(r->host + (ptr - r->addr)) : (void *)ptr;
 		if (!host && known)
 			return CUDA_ERROR_INVALID_VALUE;
 		break;

@@ -47,6 +47,18 @@ bool vcu_mem_find(uint64_t addr, uint64_t len, struct vcu_range *out)
 	return r != NULL;
 }
 
+bool vcu_mem_overlaps(uint64_t addr, uint64_t len)
+{
+	bool yes;
+	size_t i;
+
+	pthread_rwlock_rdlock(&lock);
+	i = upper(addr);
+	yes = around(addr, 1) || (i < table.n && table.v[i]->addr - addr < len);
+	pthread_rwlock_unlock(&lock);
+	return yes;
+}
+
 bool vcu_mem_add(const struct vcu_range *range)
 {
 	struct vcu_range *r = malloc(sizeof(*r));
@@ -124,4 +136,11 @@ void vcu_mem_take_all(struct vcu_ctx *c, void (*fn)(const struct vcu_range *r, v
 		free(gone.v[i]);
 	}
 	vgpu_vec_free(&gone);
+}
+
+void vcu_ranges_fini(void)
+{
+	for (size_t i = 0; i < table.n; i++)
+		free(table.v[i]);
+	vgpu_vec_free(&table);
 }
