@@ -45,6 +45,26 @@ CUresult vcu_CtxSetLimit(CUlimit limit, size_t value)
 	return vcu_call(&cmd, NULL, 0, NULL);
 }
 
+/*
+ * Limits that tell how the context was made. cuBLAS asks whether a graphics
+ * client shares it (CIG) and gives up when that can't be told; none does here.
+ */
+static bool query_only(const struct vcu_ctx *c, CUlimit limit, size_t *value)
+{
+	switch (limit) {
+	case CU_LIMIT_PERSISTING_L2_CACHE_SIZE:
+	case CU_LIMIT_CIG_ENABLED:
+	case CU_LIMIT_CIG_SHMEM_FALLBACK_ENABLED:
+		*value = 0;
+		return true;
+	case CU_LIMIT_SHMEM_SIZE:
+		*value = c->dev->d.shared_per_block_optin;
+		return true;
+	default:
+		return false;
+	}
+}
+
 CUresult vcu_CtxGetLimit(size_t *value, CUlimit limit)
 {
 	struct vgp_cmd cmd = { .op = VGP_OP_CTX_GET_LIMIT };
@@ -61,6 +81,8 @@ CUresult vcu_CtxGetLimit(size_t *value, CUlimit limit)
 		*value = c->l2_granularity;
 		return CUDA_SUCCESS;
 	}
+	if (query_only(c, limit, value))
+		return CUDA_SUCCESS;
 	if (wire_limit(limit) < 0)
 		return CUDA_ERROR_UNSUPPORTED_LIMIT;
 	cmd.a.CTX_GET_LIMIT.ctx = c->wire;
