@@ -12,14 +12,17 @@
 #define CLUSTER_MAX 16u
 #define WORKSPACE 4096u
 
-uint64_t eng_occupancy(const struct vgpu_device *d, uint32_t threads, uint32_t shared_B, uint32_t regs)
+/*
+ * Registers don't count here: they are no resource of this engine, and the
+ * number that a program is told (and that libcuda's occupancy goes by) is
+ * libcuda's. So this bound is never below the one that the program was given.
+ */
+uint64_t eng_occupancy(const struct vgpu_device *d, uint32_t threads, uint32_t shared_B)
 {
 	uint64_t t = vgpu_align_up(MAX(threads, 1u), 32), n;
 
 	n = MIN(d->blocks_per_sm, d->threads_per_sm / t);
 	n = MIN(n, d->shared_per_sm / (shared_B + d->shared_reserved + (shared_B + d->shared_reserved == 0)));
-	if (regs)
-		n = MIN(n, d->regs_per_sm / (vgpu_align_up(regs, 8) * t));
 	return n * d->sm_count;
 }
 
@@ -79,8 +82,7 @@ static int check_cluster(const struct vgp_launch *l, const struct ir_func *ir, u
 static int set_cooperative(struct eng *e, struct eng_job *j, const struct eng_func *f, struct vgpu_err *err)
 {
 	const struct be_launch *l = &j->launch;
-	uint64_t most = eng_occupancy(j->ctx->dev, l->block[0] * l->block[1] * l->block[2], f->info.shared_static + l->shared_dyn,
-				      f->info.regs);
+	uint64_t most = eng_occupancy(j->ctx->dev, l->block[0] * l->block[1] * l->block[2], f->info.shared_static + l->shared_dyn);
 	int r;
 
 	if (j->n_parts > most)

@@ -379,7 +379,7 @@ void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here);
 int eng_task_submit(struct eng *e, void (*run)(struct eng *e, void *arg), void *arg);
 uint64_t eng_sched_busy_ns(struct eng *e, unsigned dev);
 /* Resident blocks of a launch that the device reports (all its multiprocessors). */
-uint64_t eng_occupancy(const struct vgpu_device *d, uint32_t threads, uint32_t shared_B, uint32_t regs);
+uint64_t eng_occupancy(const struct vgpu_device *d, uint32_t threads, uint32_t shared_B);
 
 /* eng_event.c */
 void eng_values_poll(struct eng *e);
