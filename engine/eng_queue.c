@@ -259,7 +259,7 @@ void eng_queue_kick(struct eng *e, struct eng_queue *q)
 
 static int accept_cmd(struct eng *e, struct eng_queue *q, struct eng_cmd *c, bool *start)
 {
-	if (!q->used || q->destroy)
+	if (!q->used)
 		return -VGPU_E_INVALID_HANDLE;
 	if (c->c.seq != q->received + 1)
 		return -VGPU_E_PROTOCOL;
@@ -288,12 +288,17 @@ int eng_queue_push(struct eng *e, struct eng_cmd *c)
 
 	pthread_mutex_lock(&q->lock);
 	r = accept_cmd(e, q, c, &start);
+	if (r == -VGPU_E_INVALID_HANDLE) {
+		/* its context may just have been destroyed by another thread: nobody shall wait for it */
+		q->completed = c->c.seq;
+		eng_publish(e, q, c->c.seq);
+	}
 	pthread_mutex_unlock(&q->lock);
 	if (r)
 		free(c);
 	else if (start)
 		pump(e, q);
-	return r;
+	return r == -VGPU_E_INVALID_HANDLE ? 0 : r;
 }
 
 /* ---- messages ---- */

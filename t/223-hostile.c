@@ -173,8 +173,12 @@ static void test_bad_calls(void)
 	call(&r, &c);
 	is_int(((struct vgp_reply_slot *)(r.ring + r.h.off_replies))[1].reply.r.CTX_STATUS.status, VGPU_E_PROTOCOL,
 	       "a bad queued command makes the context's status sticky");
+	c = (struct vgp_cmd){ .op = VGP_OP_NOP, .queue = 9, .seq = 5 };
+	push(&r, &c);
 	c = (struct vgp_cmd){ .op = VGP_OP_PING };
 	is_int(call(&r, &c), 0, "the worker still answers");
+	is_int((long long)((struct vgp_timeline *)(r.ring + r.h.off_timelines))[9].completed, 5,
+	       "nobody waits for a command of a queue that is gone");
 	raw_close(&r, "bad calls");
 }
 
@@ -205,6 +209,16 @@ static void test_fatal(void)
 	c = (struct vgp_cmd){ .op = VGP_OP_NOP, .queue = 0x10000 };
 	push(&r, &c);
 	fatal(&r, "an impossible queue");
+	raw_open(&r, VGP_TRANSPORT_RING);
+	c = (struct vgp_cmd){ .op = VGP_OP_WINDOW_MAP, .a.WINDOW_MAP = { 0x400000000000, 1ull << 30 } };
+	call(&r, &c);
+	c = (struct vgp_cmd){ .op = VGP_OP_CTX_CREATE };
+	call(&r, &c);
+	c = (struct vgp_cmd){ .op = VGP_OP_QUEUE_CREATE, .a.QUEUE_CREATE = { .ctx = 1, .queue = 1 } };
+	call(&r, &c);
+	c = (struct vgp_cmd){ .op = VGP_OP_NOP, .queue = 1, .seq = 2 };
+	push(&r, &c);
+	fatal(&r, "a sequence with a gap");
 	raw_open(&r, VGP_TRANSPORT_RING);
 	memset(r.ring, 0xff, sizeof(struct vgp_ring_hdr));
 	vgpu_futex_wake(&r.hdr->tail, 1);
