@@ -118,7 +118,7 @@ static void print_opnd(struct vgpu_buf *b, const struct ir_module *m, const stru
 		       const struct ir_opnd *o, enum ir_type t)
 {
 	if (o->neg)
-		vgpu_buf_str(b, "!");
+		vgpu_buf_str(b, o->kind == IR_OPND_REG && f->regs[o->reg].type != IR_T_PRED ? "-" : "!");
 	switch (o->kind) {
 	case IR_OPND_REG:
 		vgpu_buf_str(b, f->regs[o->reg].name);

@@ -2,6 +2,7 @@
  * ptx_parse_func.c: .entry and .func: header, body, and the cutting of the
  * instruction list into blocks when the body is complete.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,9 +123,15 @@ static bool bind_formals(struct ptx_parser *P, struct ir_var *v, uint32_t n, str
 {
 	for (uint32_t i = 0; i < n; i++) {
 		if (v[i].space == IR_SPACE_REG) {
-			v[i].reg = (uint32_t)P->fn->regs.n;
-			if (!ptx_reg_new(P, names[i], v[i].type, 1, at))
+			uint32_t vec = 1;
+
+			while (i + vec < n && !names[i + vec])
+				vec++;
+			for (uint32_t k = 0; k < vec; k++)
+				v[i + k].reg = (uint32_t)P->fn->regs.n + k;
+			if (!ptx_reg_new(P, names[i], v[i].type, vec, at))
 				return false;
+			i += vec - 1;
 		} else if (!strcmp(names[i]->text, "_")) {
 			continue;
 		} else if (!ptx_bind_new(P, names[i], PTX_B_LOCAL, first + i, at)) {
@@ -261,6 +268,40 @@ static bool parse_label(struct ptx_parser *P, struct ptx_name *name, const char 
 	return true;
 }
 
+/* Does an element of the result stand among the later sources? */
+static bool overlaps(const struct ir_opnd *d, const struct ir_opnd *s)
+{
+	for (unsigned k = 0; k < d->n_vec; k++)
+		for (unsigned j = k + 1; j < s->n_vec; j++)
+			if (d->vec[k].kind == IR_OPND_REG && s->vec[j].kind == IR_OPND_REG && d->vec[k].reg == s->vec[j].reg)
+				return true;
+	return false;
+}
+
+/* mov.v4: all elements are read before one is written. */
+static bool split_mov(struct ptx_parser *P, const struct ir_insn *i)
+{
+	const struct ir_opnd *d = &i->dst[0], *s = &i->src[0];
+	struct ir_opnd tmp[4];
+	char spelling[32];
+	size_t first = P->fn->insns.n;
+	bool copy = overlaps(d, s);
+
+	snprintf(spelling, sizeof(spelling), "mov.%s", ir_type_name(i->type));
+	for (unsigned k = 0; k < s->n_vec && copy; k++)
+		if (!ptx_temp(P, i->type, &tmp[k]) || !ptx_emit(P, spelling, &tmp[k], &s->vec[k], 1))
+			return false;
+	for (unsigned k = 0; k < s->n_vec; k++)
+		if (d->vec[k].kind == IR_OPND_REG && !ptx_emit(P, spelling, &d->vec[k], copy ? &tmp[k] : &s->vec[k], 1))
+			return false;
+	for (; first < P->fn->insns.n; first++) {
+		P->fn->insns.v[first].guard = i->guard;
+		P->fn->insns.v[first].guard_neg = i->guard_neg;
+		P->fn->insns.v[first].loc = i->loc;
+	}
+	return true;
+}
+
 static bool parse_guarded_insn(struct ptx_parser *P, struct ptx_name *spelling, const char *at, struct ir_insn *guard)
 {
 	struct ir_insn i;
@@ -270,6 +311,8 @@ static bool parse_guarded_insn(struct ptx_parser *P, struct ptx_name *spelling, 
 	i.guard = guard->guard;
 	i.guard_neg = guard->guard_neg;
 	i.loc = guard->loc;
+	if (i.op == IR_OP_mov && i.vec > 1)
+		return split_mov(P, &i);
 	if (!vgpu_vec_push(&P->fn->insns, i))
 		return ptx_nomem(P);
 	return true;

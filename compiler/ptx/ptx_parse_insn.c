@@ -176,6 +176,30 @@ static bool finish_cp(struct ptx_parser *P, struct ir_insn *i, const char *at)
 	return true;
 }
 
+static bool is_minus(const struct ptx_parser *P, const struct ir_opnd *o)
+{
+	return o->neg && o->kind == IR_OPND_REG && P->fn->regs.v[o->reg].type != IR_T_PRED;
+}
+
+static bool no_minus(struct ptx_parser *P, const struct ir_insn *i, const char *at)
+{
+	for (unsigned k = 0; k < i->n_src; k++)
+		if (is_minus(P, &i->src[k]))
+			return ptx_error(P, at, "Operand negation not allowed for instruction '%s'", ptx_op_name(i->op));
+	return true;
+}
+
+static bool finish_vmad(struct ptx_parser *P, const struct ir_insn *i, const char *at)
+{
+	unsigned minus = (unsigned)is_minus(P, &i->src[0]) + is_minus(P, &i->src[1]) + is_minus(P, &i->src[2]);
+
+	if (minus > 1)
+		return ptx_error(P, at, "Operand negation limited to either (source A xor source B) or source C");
+	if (minus && (i->flags & IR_F_PO))
+		return ptx_error(P, at, "Operand negation not allowed with '.po'");
+	return true;
+}
+
 static bool finish(struct ptx_parser *P, struct ir_insn *i, const char *at)
 {
 	switch (i->op) {
@@ -190,8 +214,10 @@ static bool finish(struct ptx_parser *P, struct ir_insn *i, const char *at)
 		if (i->mode == IR_MODE_NONE)
 			i->order = IR_ORD_SC;
 		return true;
+	case IR_OP_vmad:
+		return finish_vmad(P, i, at);
 	default:
-		return true;
+		return no_minus(P, i, at);
 	}
 }
 
@@ -211,9 +237,55 @@ bool ptx_parse_insn(struct ptx_parser *P, struct ptx_name *spelling, const char 
 	return read_operands(P, &x) && fit_operands(P, f, &x, i, at) && finish(P, i, at);
 }
 
+bool ptx_emit(struct ptx_parser *P, const char *spelling, const struct ir_opnd *d, const struct ir_opnd *s, unsigned n_s)
+{
+	struct ptx_name *name = ptx_intern(P, spelling, strlen(spelling));
+	struct ptx_form *f;
+	struct ir_insn i;
+
+	if (!name || !ptx_form_of(P, name, P->p, &f))
+		return false;
+	i = f->insn;
+	i.spelling = name->text;
+	i.loc = ptx_loc(P);
+	i.dst[i.n_dst++] = *d;
+	for (unsigned k = 0; k < n_s; k++)
+		i.src[i.n_src++] = s[k];
+	if (!vgpu_vec_push(&P->fn->insns, i))
+		return ptx_nomem(P);
+	return true;
+}
+
+bool ptx_temp(struct ptx_parser *P, enum ir_type type, struct ir_opnd *o)
+{
+	struct ir_reg r = { ir_arena_printf(P->m->arena, "%%$t%zu", P->fn->regs.n), (uint8_t)type };
+
+	if (P->fn->regs.n >= PTX_MAX_REGS)
+		return ptx_error(P, P->p, "Function has more than %u registers", PTX_MAX_REGS);
+	memset(o, 0, sizeof(*o));
+	o->kind = IR_OPND_REG;
+	o->reg = (uint32_t)P->fn->regs.n;
+	if (!r.name || !vgpu_vec_push(&P->fn->regs, r))
+		return ptx_nomem(P);
+	return true;
+}
+
 /* ---- call ---- */
 
 #define MAX_ARGS 256
+
+/* A vector register stands for its components, in the call as in the function's header. */
+static bool call_vector(struct ptx_parser *P, const struct ptx_opnd_text *t, struct ir_opnd *tmp, uint32_t *n)
+{
+	for (unsigned k = 0; k < t->o.n_vec; k++) {
+		if (*n == MAX_ARGS)
+			return ptx_error(P, t->at, "Call has more than %d arguments", MAX_ARGS);
+		if (t->o.vec[k].kind != IR_OPND_REG)
+			return ptx_error(P, t->at, "Arguments mismatch for instruction 'call'");
+		tmp[(*n)++] = t->o.vec[k];
+	}
+	return true;
+}
 
 static bool call_list(struct ptx_parser *P, struct ir_opnd **out, uint32_t *n_out, bool dst)
 {
@@ -230,6 +302,11 @@ static bool call_list(struct ptx_parser *P, struct ir_opnd **out, uint32_t *n_ou
 				return false;
 			if (t.o.kind == IR_OPND_LABEL)
 				return ptx_error(P, t.at, "Unknown symbol '%s'", t.name->text);
+			if (t.o.kind == IR_OPND_VEC) {
+				if (!call_vector(P, &t, tmp, &n))
+					return false;
+				continue;
+			}
 			if ((t.o.kind != IR_OPND_REG && t.o.kind != IR_OPND_SYM && t.o.kind != IR_OPND_SINK &&
 			     (dst || t.o.kind != IR_OPND_IMM)) || t.o.neg)
 				return ptx_error(P, t.at, "Arguments mismatch for instruction 'call'");

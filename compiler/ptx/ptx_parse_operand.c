@@ -3,6 +3,7 @@
  * wants; fitting then checks the operand against the form and gives
  * immediates their type.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler/ptx/ptx_priv.h"
@@ -107,6 +108,13 @@ static bool special_register(struct ptx_parser *P, struct ir_opnd *o, struct ptx
 	return true;
 }
 
+static bool starts_name(const char *s)
+{
+	while (*s == ' ' || *s == '\t')
+		s++;
+	return ptx_is_ident_start(*s) && strncmp(s, "WARP_SZ", 7);
+}
+
 /* "+ 4", "-8", "+-4" behind an address */
 static bool read_offset(struct ptx_parser *P, int64_t *off)
 {
@@ -132,6 +140,74 @@ static bool read_offset(struct ptx_parser *P, int64_t *off)
 	return true;
 }
 
+static const struct ir_var *var_of(const struct ptx_parser *P, const struct ir_opnd *o)
+{
+	const struct ir_proto *p;
+	uint32_t n = o->sym;
+
+	if (!o->sym_local)
+		return P->syms.v[n].kind == IR_SYM_VAR ? &P->vars.v[P->syms.v[n].index] : NULL;
+	p = &P->fn->f.proto;
+	if (n < p->n_rets)
+		return &p->rets[n];
+	n -= p->n_rets;
+	return n < p->n_params ? &p->params[n] : &P->fn->locals.v[n - p->n_params];
+}
+
+/* The operand becomes a register with the address that o[index] has; size: bytes of an element. */
+static bool scale_index(struct ptx_parser *P, struct ir_opnd *o, const struct ir_opnd *index, unsigned size, const char *at)
+{
+	enum ir_type t = P->fn->regs.v[index->reg].type;
+	struct ir_opnd s[3] = { *index, { .kind = IR_OPND_IMM, .imm = size } };
+	bool is_signed = ir_type_class(t) == IR_TC_SINT;
+
+	if (index->sub || ir_type_bits(t) < 16 || ir_type_bits(t) > 64 || ir_type_class(t) == IR_TC_FLOAT)
+		return ptx_error(P, at, "An array index must be an integer");
+	if (!ptx_temp(P, IR_T_B64, &s[2]) || !ptx_emit(P, "mov.u64", &s[2], o, 1))
+		return false;
+	if (ir_type_bits(t) == 16 &&
+	    (!ptx_temp(P, IR_T_B32, &s[0]) || !ptx_emit(P, is_signed ? "cvt.s32.s16" : "cvt.u32.u16", &s[0], index, 1)))
+		return false;
+	return ptx_temp(P, IR_T_B64, o) &&
+	       ptx_emit(P, ir_type_bits(t) == 64 ? "mad.lo.u64" : is_signed ? "mad.wide.s32" : "mad.wide.u32", o, s, 3);
+}
+
+/* array[3], array[%r1], array[%r1 + 2]: elements are counted, not bytes. */
+static bool read_index(struct ptx_parser *P, struct ptx_opnd_text *t)
+{
+	const struct ir_var *v = var_of(P, &t->o);
+	const char *at = P->p++;
+	unsigned size = v ? ir_type_size(v->type) : 0;
+	struct ptx_name *name;
+	struct ptx_bind *b;
+	struct ir_opnd index = { 0 };
+	int64_t plus = 0;
+	struct ptx_number n;
+
+	if (!v || !v->is_array)
+		return ptx_error(P, at, "Array indexing on non-array");
+	t->indexed = true;
+	ptx_skip(P);
+	if (!starts_name(P->p)) {
+		if (!ptx_expr(P, &n))
+			return false;
+		if (n.kind)
+			return ptx_error(P, at, "An array index must be an integer");
+		t->o.off = (int64_t)(n.bits * size);
+		return ptx_expect(P, ']');
+	}
+	name = ptx_ident(P);
+	b = name ? ptx_lookup(P, name) : NULL;
+	if (!b || b->kind != PTX_B_REG)
+		return ptx_error(P, at, "An array index must be a number or a register");
+	index.kind = IR_OPND_REG;
+	index.reg = b->index;
+	if (!read_offset(P, &plus) || !ptx_expect(P, ']'))
+		return false;
+	t->o.off = (int64_t)((uint64_t)plus * size);
+	return scale_index(P, &t->o, &index, size, at);
+}
+
 static bool read_named(struct ptx_parser *P, struct ptx_opnd_text *t, struct ptx_name *name)
 {
 	struct ir_opnd *o = &t->o;
@@ -152,6 +228,8 @@ static bool read_named(struct ptx_parser *P, struct ptx_opnd_text *t, struct ptx
 		return b->kind == PTX_B_REG || whole_vector(P, o, b);
 	}
 	read_symbol(P, o, b);
+	if (o->kind == IR_OPND_SYM && ptx_peek_char(P, '['))
+		return read_index(P, t);
 	return o->kind == IR_OPND_FUNC || read_offset(P, &o->off);
 }
 
@@ -259,6 +337,46 @@ static bool read_mem(struct ptx_parser *P, struct ptx_opnd_text *t)
 	return read_coordinates(P, t) && ptx_expect(P, ']');
 }
 
+/* "%r1 + 4": the sum is a register of its own. */
+static bool read_addend(struct ptx_parser *P, struct ir_opnd *o)
+{
+	enum ir_type t = P->fn->regs.v[o->reg].type;
+	struct ir_opnd s[2] = { *o };
+	char spelling[16];
+	const char *at;
+
+	if (o->sub || !ptx_peek_char(P, '+'))
+		return true;
+	at = P->p;
+	if (ir_type_class(t) == IR_TC_FLOAT || ir_type_class(t) == IR_TC_PRED || ir_type_bits(t) < 16 || ir_type_bits(t) > 64)
+		return ptx_error(P, at, "A number can't be added to a register of type .%s", ir_type_name(t));
+	s[1].kind = IR_OPND_IMM;
+	if (!read_offset(P, &s[1].off) || !ptx_temp(P, t, o))
+		return false;
+	s[1].imm = (uint64_t)s[1].off & (ir_type_bits(t) == 64 ? UINT64_MAX : (1ull << ir_type_bits(t)) - 1);
+	s[1].off = 0;
+	snprintf(spelling, sizeof(spelling), "add.u%u", ir_type_bits(t));
+	return ptx_emit(P, spelling, o, s, 2);
+}
+
+/* "-%r1": sources of vmad */
+static bool read_negated(struct ptx_parser *P, struct ptx_opnd_text *t)
+{
+	struct ptx_name *name;
+
+	P->p++;
+	ptx_skip(P);
+	name = ptx_ident(P);
+	if (!name)
+		return ptx_error(P, t->at, "Parsing error near '-'");
+	if (!read_named(P, t, name))
+		return false;
+	if (t->o.kind != IR_OPND_REG || P->fn->regs.v[t->o.reg].type == IR_T_PRED)
+		return ptx_error(P, t->at, "Only a register can be negated");
+	t->o.neg = true;
+	return true;
+}
+
 bool ptx_parse_operand(struct ptx_parser *P, struct ptx_opnd_text *t)
 {
 	struct ptx_name *name;
@@ -297,8 +415,10 @@ bool ptx_parse_operand(struct ptx_parser *P, struct ptx_opnd_text *t)
 		name = ptx_ident(P);
 		if (!name)
 			return ptx_error(P, t->at, "Parsing error near '%c'", c);
-		return read_named(P, t, name);
+		return read_named(P, t, name) && (t->o.kind != IR_OPND_REG || read_addend(P, &t->o));
 	}
+	if (c == '-' && starts_name(P->p + 1))
+		return read_negated(P, t);
 	if ((c >= '0' && c <= '9') || c == '-' || c == '+' || c == '(' || c == '~')
 		return read_imm(P, &t->o);
 	return ptx_error(P, t->at, "Parsing error near '%.1s': operand expected", c ? t->at : " ");
@@ -421,21 +541,12 @@ static bool fit_mov_vector(struct ptx_parser *P, const struct ptx_opspec *s, str
 
 static bool mem_space_fits(struct ptx_parser *P, struct ir_insn *i, const struct ir_opnd *o)
 {
-	enum ir_space s = IR_SPACE_GENERIC;
+	const struct ir_var *v = o->mem_base == IR_BASE_SYM ? var_of(P, o) : NULL;
+	enum ir_space s;
 
-	if (o->mem_base != IR_BASE_SYM)
-		return true;
-	if (!o->sym_local) {
-		if (P->syms.v[o->sym].kind != IR_SYM_VAR)
-			return false;
-		s = P->vars.v[P->syms.v[o->sym].index].space;
-	} else if (o->sym < P->fn->f.proto.n_rets) {
-		s = P->fn->f.proto.rets[o->sym].space;
-	} else if (o->sym < P->fn->f.proto.n_rets + P->fn->f.proto.n_params) {
-		s = P->fn->f.proto.params[o->sym - P->fn->f.proto.n_rets].space;
-	} else {
-		s = P->fn->locals.v[o->sym - P->fn->f.proto.n_rets - P->fn->f.proto.n_params].space;
-	}
+	if (!v)
+		return o->mem_base != IR_BASE_SYM;
+	s = v->space;
 	if (i->space == IR_SPACE_PARAM && s == IR_SPACE_PARAM_FUNC)
 		i->space = s;
 	return i->space == IR_SPACE_GENERIC || i->space == s || (i->space == IR_SPACE_SHARED_CLUSTER && s == IR_SPACE_SHARED);
@@ -443,6 +554,10 @@ static bool mem_space_fits(struct ptx_parser *P, struct ir_insn *i, const struct
 
 static bool fit_mem(struct ptx_parser *P, const struct ptx_opspec *s, struct ir_insn *i, struct ptx_opnd_text *t)
 {
+	if (t->indexed && (t->o.kind == IR_OPND_SYM || t->o.kind == IR_OPND_REG)) {
+		t->o.mem_base = t->o.kind == IR_OPND_SYM ? IR_BASE_SYM : IR_BASE_REG;
+		t->o.kind = IR_OPND_MEM;
+	}
 	if (t->o.kind != IR_OPND_MEM)
 		return false;
 	if (s->kind == PTX_OPK_TEX) {

@@ -64,12 +64,23 @@ static uint32_t natural_align(enum ir_type t, unsigned vec, uint32_t given)
 	return a > given ? a : given;
 }
 
+static bool reg_vector_fits(struct ptx_parser *P, enum ir_type t, unsigned vec, const char *at)
+{
+	if (vec > 1 && t == IR_T_PRED)
+		return ptx_error(P, at, "Predicate type can only be used to define scalar register variables");
+	if (vec > 4)
+		return ptx_error(P, at, "Illegal vector size: %u", vec);
+	if (vec * ir_type_bits(t) > 128)
+		return ptx_error(P, at, "Vector type too large, exceeds 128 bit limit");
+	return true;
+}
+
 bool ptx_parse_reg(struct ptx_parser *P)
 {
 	enum ir_type t;
 	unsigned vec;
 
-	if (!ptx_parse_type(P, &t, &vec, NULL))
+	if (!ptx_parse_type(P, &t, &vec, NULL) || !reg_vector_fits(P, t, vec, P->p))
 		return false;
 	do {
 		struct ptx_name *name;
@@ -513,7 +524,12 @@ static bool skip_ptr_attributes(struct ptx_parser *P)
 	return true;
 }
 
-bool ptx_parse_param(struct ptx_parser *P, struct ir_var *v, struct ptx_name **name, bool entry)
+struct params {
+	VGPU_VEC(struct ir_var) vars;
+	VGPU_VEC(struct ptx_name *) ids;
+};
+
+bool ptx_parse_param(struct ptx_parser *P, struct ir_var *v, struct ptx_name **name, unsigned *vec_out, bool entry)
 {
 	struct ptx_name *w;
 	uint32_t align = 0;
@@ -542,13 +558,28 @@ bool ptx_parse_param(struct ptx_parser *P, struct ir_var *v, struct ptx_name **n
 	v->align = natural_align(t, vec, align);
 	if (ptx_accept(P, '<'))
 		return ptx_error(P, at, "A parameter can't be a range");
-	return parse_dims(P, &dims) && apply_dims(P, v, &dims, (uint64_t)ir_type_size(t) * vec);
+	*vec_out = v->space == IR_SPACE_REG ? vec : 1;
+	if (v->space == IR_SPACE_REG && !reg_vector_fits(P, t, vec, at))
+		return false;
+	return parse_dims(P, &dims) && apply_dims(P, v, &dims, (uint64_t)ir_type_size(t) * (vec / *vec_out));
+}
+
+static bool push_param(struct ptx_parser *P, struct params *l, struct ir_var v, struct ptx_name *name, unsigned vec)
+{
+	const char *text = v.name;
+
+	for (unsigned k = 0; k < vec; k++) {
+		if (vec > 1)
+			v.name = ir_arena_printf(P->m->arena, "%s$%c", text, "xyzw"[k]);
+		if (!v.name || !vgpu_vec_push(&l->vars, v) || !vgpu_vec_push(&l->ids, k ? NULL : name))
+			return ptx_nomem(P);
+	}
+	return true;
 }
 
 bool ptx_parse_param_list(struct ptx_parser *P, struct ir_var **out, uint32_t *n, struct ptx_name ***names, bool entry)
 {
-	VGPU_VEC(struct ir_var) vars = { 0 };
-	VGPU_VEC(struct ptx_name *) ids = { 0 };
+	struct params l = { 0 };
 	bool ok = true;
 
 	*n = 0;
@@ -559,24 +590,23 @@ bool ptx_parse_param_list(struct ptx_parser *P, struct ir_var **out, uint32_t *n
 	do {
 		struct ir_var v;
 		struct ptx_name *name;
+		unsigned vec;
 
-		ok = ptx_parse_param(P, &v, &name, entry);
-		if (ok && (!vgpu_vec_push(&vars, v) || !vgpu_vec_push(&ids, name)))
-			ok = ptx_nomem(P);
+		ok = ptx_parse_param(P, &v, &name, &vec, entry) && push_param(P, &l, v, name, vec);
 	} while (ok && ptx_accept(P, ','));
 	ok = ok && ptx_expect(P, ')');
 	if (ok) {
-		*out = ir_arena_array(P->m->arena, vars.n, sizeof(**out));
-		*names = ir_arena_array(P->arena, ids.n, sizeof(**names));
+		*out = ir_arena_array(P->m->arena, l.vars.n, sizeof(**out));
+		*names = ir_arena_array(P->arena, l.ids.n, sizeof(**names));
 		if (*out && *names) {
-			memcpy(*out, vars.v, vars.n * sizeof(**out));
-			memcpy(*names, ids.v, ids.n * sizeof(**names));
-			*n = (uint32_t)vars.n;
+			memcpy(*out, l.vars.v, l.vars.n * sizeof(**out));
+			memcpy(*names, l.ids.v, l.ids.n * sizeof(**names));
+			*n = (uint32_t)l.vars.n;
 		} else {
 			ok = ptx_nomem(P);
 		}
 	}
-	vgpu_vec_free(&vars);
-	vgpu_vec_free(&ids);
+	vgpu_vec_free(&l.vars);
+	vgpu_vec_free(&l.ids);
 	return ok;
 }

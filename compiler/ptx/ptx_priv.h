@@ -178,8 +178,9 @@ struct ptx_decl {
 };
 /* After ".global" …: type, names, initialisers, ';'. */
 bool ptx_parse_vars(struct ptx_parser *P, struct ptx_decl *d);
-/* One parameter: ".param .u64 name" … */
-bool ptx_parse_param(struct ptx_parser *P, struct ir_var *v, struct ptx_name **name, bool entry);
+/* One parameter: ".param .u64 name" …; vec: components of a vector register, v is one of them. */
+bool ptx_parse_param(struct ptx_parser *P, struct ir_var *v, struct ptx_name **name, unsigned *vec, bool entry);
+/* A vector register is as many parameters; names has NULL for all but its first one. */
 bool ptx_parse_param_list(struct ptx_parser *P, struct ir_var **out, uint32_t *n, struct ptx_name ***names, bool entry);
 bool ptx_parse_reg(struct ptx_parser *P);
 bool ptx_parse_type(struct ptx_parser *P, enum ir_type *t, unsigned *vec, uint32_t *align);
@@ -190,6 +191,10 @@ bool ptx_parse_directive_in_function(struct ptx_parser *P, struct ptx_name *word
 /* ptx_parse_insn.c */
 bool ptx_parse_insn(struct ptx_parser *P, struct ptx_name *spelling, const char *at, struct ir_insn *i);
 bool ptx_form_of(struct ptx_parser *P, struct ptx_name *spelling, const char *at, struct ptx_form **out);
+/* Appends an instruction that the text doesn't have; d, s: its operands. */
+bool ptx_emit(struct ptx_parser *P, const char *spelling, const struct ir_opnd *d, const struct ir_opnd *s, unsigned n_s);
+/* A register that the text doesn't have. */
+bool ptx_temp(struct ptx_parser *P, enum ir_type type, struct ir_opnd *o);
 /* ptx_parse_operand.c */
 struct ptx_opnd_text {
 	struct ir_opnd o;            /* immediates: sub = kind of ptx_number until they are fitted */
@@ -197,6 +202,7 @@ struct ptx_opnd_text {
 	struct ptx_name *name;       /* an unknown name, or a label's */
 	const char *at;
 	bool pair;                   /* stood behind a '|' */
+	bool indexed;                /* array[index]: an address, or what stands there */
 };
 bool ptx_parse_operand(struct ptx_parser *P, struct ptx_opnd_text *t);
 bool ptx_fit_operand(struct ptx_parser *P, const struct ptx_opspec *spec, struct ir_insn *i, struct ptx_opnd_text *t);

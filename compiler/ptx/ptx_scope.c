@@ -119,7 +119,7 @@ static bool add_reg(struct ptx_parser *P, const char *name, enum ir_type type, c
 static bool add_components(struct ptx_parser *P, struct ptx_name *name, enum ir_type type, unsigned vec, const char *at)
 {
 	for (unsigned i = 0; i < vec; i++) {
-		char *n = ir_arena_printf(P->m->arena, "%s_%c", name->text, "xyzw"[i]);
+		char *n = ir_arena_printf(P->m->arena, "%s$%c", name->text, "xyzw"[i]);
 
 		if (!n)
 			return ptx_nomem(P);
