@@ -177,6 +177,7 @@ int in_run_alloca(struct in_warp *w, const struct in_insn *i, uint32_t m)
 					(unsigned long long)size[l], (unsigned long long)w->blk->local_B);
 		d[l] = at;
 		w->sp[l] = (uint32_t)vgpu_align_up(at + size[l], 16);
+		w->blk->local_used = MAX(w->blk->local_used, (uint64_t)w->sp[l]);
 	}
 	return IN_NEXT;
 }

@@ -8,9 +8,12 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "backend/interp/interp.h"
+
+#define BLOCK_MAX_B ((size_t)256 << 20)
+/* Local memory used in a block: above that, fresh pages are cheaper than clearing. */
+#define LOCAL_CLEAR_MAX_B (1 << 20)
 
 /* Local memory beyond a kernel's own variables: calls here take more than on hardware, which keeps most in registers. */
 static uint64_t stack_bytes(const struct be_launch *l, const struct be_kernel *k)
@@ -18,11 +21,41 @@ static uint64_t stack_bytes(const struct be_launch *l, const struct be_kernel *k
 	return k->calls || k->uses_local ? 4 * (uint64_t)l->stack_B : 0;
 }
 
-static void *map_zero(uint64_t n)
+/*
+ * Bytes between the local memories of two threads. An odd multiple of 128:
+ * lanes that use the same offset, as they mostly do, spread over the cache
+ * instead of meeting in a few sets.
+ */
+static uint64_t local_stride(uint64_t n)
 {
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return n ? (vgpu_align_up(n, 128) / 128 | 1) * 128 : 0;
+}
 
-	return p == MAP_FAILED ? NULL : p;
+/* What lies behind the struct, in one piece of memory: offsets of the parts. */
+struct parts {
+	size_t warps, bar_lanes, frame_free, params, frames, frame_B, total;
+};
+
+static size_t add_part(struct parts *p, size_t n)
+{
+	size_t at = p->total;
+
+	p->total += vgpu_align_up(n, 64);
+	return at;
+}
+
+static struct parts find_parts(const struct be_launch *l, uint32_t n_warps)
+{
+	const struct be_kernel *k = l->kernel;
+	struct parts p = { .frame_B = vgpu_align_up(in_frame_bytes(k->funcs[k->entry_func]), 64) };
+
+	add_part(&p, sizeof(struct be_block));
+	p.warps = add_part(&p, n_warps * sizeof(struct in_warp));
+	p.bar_lanes = add_part(&p, IN_NBARRIER * n_warps * sizeof(uint32_t));
+	p.frame_free = add_part(&p, k->m->n_funcs * sizeof(struct in_frame *));
+	p.params = add_part(&p, l->param_bytes);
+	p.frames = add_part(&p, n_warps * p.frame_B);
+	return p;
 }
 
 static bool alloc_memory(struct be_block *b)
@@ -30,56 +63,82 @@ static bool alloc_memory(struct be_block *b)
 	const struct be_kernel *k = b->k;
 
 	b->shared_B = IN_SHARED_RESERVED + (uint64_t)k->shared_static + b->l->shared_dyn;
-	b->shared = aligned_alloc(1024, vgpu_align_up(b->shared_B, 1024));
-	b->local_B = vgpu_align_up(k->local_B + stack_bytes(b->l, k), 128);
+	b->shared = in_cache_get(b->shared_B, false);
+	b->local_B = local_stride(k->local_B + stack_bytes(b->l, k));
+	b->local_used = k->local_B;
 	if (b->local_B)
-		b->local = map_zero(b->local_B * b->n_warps * WARP);
-	b->params = aligned_alloc(64, vgpu_align_up(MAX(b->l->param_bytes, 1u), 64));
-	b->warps = aligned_alloc(64, vgpu_align_up(b->n_warps * sizeof(*b->warps), 64));
-	b->bar_lanes = calloc(IN_NBARRIER, b->n_warps * sizeof(*b->bar_lanes));
-	b->frame_free = calloc(k->m->n_funcs, sizeof(*b->frame_free));
-	if (!b->shared || (b->local_B && !b->local) || !b->params || !b->warps || !b->bar_lanes || !b->frame_free)
+		b->local = in_cache_get(b->local_B * b->n_warps * WARP, true);
+	if (!b->shared || (b->local_B && !b->local))
 		return false;
 	memset(b->shared, 0, b->shared_B);
-	memset(b->warps, 0, b->n_warps * sizeof(*b->warps));
-	if (b->l->param_bytes)
-		memcpy(b->params, b->l->params, b->l->param_bytes);
-	for (uint32_t n = 0; n < IN_NBARRIER; n++)
-		b->bar[n].arrived = b->bar_lanes + (size_t)n * b->n_warps;
 	return true;
+}
+
+static void free_local(struct be_block *b)
+{
+	uint64_t threads = (uint64_t)b->n_warps * WARP, size = b->local_B * threads;
+
+	if (b->local_used * threads > LOCAL_CLEAR_MAX_B) {
+		in_cache_drop(b->local, size);
+		return;
+	}
+	for (uint64_t t = 0; b->local && t < threads; t++)
+		memset(b->local + t * b->local_B, 0, b->local_used);
+	in_cache_put(b->local, size, true);
 }
 
 static void init_tids(struct in_warp *w, const uint32_t dim[3])
 {
-	for (uint32_t l = 0; l < WARP; l++) {
-		uint32_t t = w->thread0 + l;
+	uint32_t x = w->thread0 % dim[0], y = w->thread0 / dim[0] % dim[1], z = w->thread0 / dim[0] / dim[1];
 
-		w->tid[0][l] = t % dim[0];
-		w->tid[1][l] = t / dim[0] % dim[1];
-		w->tid[2][l] = t / dim[0] / dim[1];
+	for (uint32_t l = 0; l < WARP; l++) {
+		w->tid[0][l] = x;
+		w->tid[1][l] = y;
+		w->tid[2][l] = z;
+		if (++x < dim[0])
+			continue;
+		x = 0;
+		if (++y < dim[1])
+			continue;
+		y = 0;
+		z++;
 	}
 }
 
-static bool init_warp(struct be_block *b, uint32_t n)
+static void init_warp(struct be_block *b, uint32_t n, struct in_frame *fr)
 {
 	const struct in_func *f = b->k->funcs[b->k->entry_func];
 	struct in_warp *w = &b->warps[n];
-	struct in_frame *fr = in_frame_new(b, f);
 	uint32_t left = b->n_threads - n * WARP;
 
-	if (!fr)
-		return false;
 	w->blk = b;
 	w->index = n;
 	w->thread0 = n * WARP;
 	w->valid = w->live = left >= WARP ? ALL_LANES : (1u << left) - 1;
 	w->base[1] = b->k->consts;
+	fr->func = f;
 	fr->live = w->live;
 	for (uint32_t l = 0; l < WARP; l++)
 		w->sp[l] = f->frame_B;
 	init_tids(w, b->l->block);
 	in_group_new(w, w->live, f->start, fr);
-	return true;
+}
+
+/* All zeros but for the pointers into itself, the parameters and the warps. */
+static void init_block(struct be_block *b, const struct parts *p)
+{
+	uint8_t *at = (uint8_t *)b;
+
+	b->warps = (struct in_warp *)(at + p->warps);
+	b->bar_lanes = (uint32_t *)(at + p->bar_lanes);
+	b->frame_free = (struct in_frame **)(at + p->frame_free);
+	b->params = at + p->params;
+	if (b->l->param_bytes)
+		memcpy(b->params, b->l->params, b->l->param_bytes);
+	for (uint32_t n = 0; n < IN_NBARRIER; n++)
+		b->bar[n].arrived = b->bar_lanes + (size_t)n * b->n_warps;
+	for (uint32_t n = 0; n < b->n_warps; n++)
+		init_warp(b, n, (struct in_frame *)(at + p->frames + n * p->frame_B));
 }
 
 static uint32_t rank_in_cluster(const struct be_block *b)
@@ -109,14 +168,18 @@ static int check_launch(const struct be_launch *l, uint64_t linear, struct vgpu_
 struct be_block *in_block_new(const struct be_launch *l, uint64_t linear, struct vgpu_err *err)
 {
 	struct be_block *b;
+	struct parts p;
+	uint32_t n_warps;
 
 	if (check_launch(l, linear, err))
 		return NULL;
-	b = calloc(1, sizeof(*b));
-	if (!b) {
-		vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a block");
-		return NULL;
-	}
+	n_warps = (l->block[0] * l->block[1] * l->block[2] + WARP - 1) / WARP;
+	p = find_parts(l, n_warps);
+	b = p.total > BLOCK_MAX_B ? NULL : in_cache_get(p.total, false);
+	if (!b)
+		goto fail;
+	memset(b, 0, p.total);
+	b->size_B = p.total;
 	b->k = l->kernel;
 	b->l = l;
 	b->s = l->services;
@@ -126,12 +189,10 @@ struct be_block *in_block_new(const struct be_launch *l, uint64_t linear, struct
 	b->ctaid[2] = (uint32_t)(linear / l->grid[0] / l->grid[1]);
 	b->rank = rank_in_cluster(b);
 	b->n_threads = l->block[0] * l->block[1] * l->block[2];
-	b->n_warps = (b->n_threads + WARP - 1) / WARP;
+	b->n_warps = n_warps;
 	if (!alloc_memory(b))
 		goto fail;
-	for (uint32_t n = 0; n < b->n_warps; n++)
-		if (!init_warp(b, n))
-			goto fail;
+	init_block(b, &p);
 	return b;
 fail:
 	vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a block of '%s'", l->kernel->entry->name);
@@ -163,7 +224,7 @@ static void cluster_leave(struct be_block *b)
 	struct in_cluster *c = b->cluster;
 
 	if (!c) {
-		free(b->shared);
+		in_cache_put(b->shared, b->shared_B, false);
 		return;
 	}
 	__atomic_store_n(&c->peer[b->rank].gen, UINT32_MAX, __ATOMIC_RELEASE);
@@ -171,7 +232,7 @@ static void cluster_leave(struct be_block *b)
 	if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (uint32_t k = 0; k < c->n; k++)
-		free(c->peer[k].shared);
+		in_cache_put(c->peer[k].shared, c->peer[k].shared_B, false);
 	free(c);
 }
 
@@ -180,18 +241,13 @@ void in_block_free(struct be_block *b)
 	if (!b)
 		return;
 	cluster_leave(b);
-	if (b->local)
-		munmap(b->local, b->local_B * b->n_warps * WARP);
+	free_local(b);
 	for (size_t n = 0; n < b->frames.n; n++)
 		free(b->frames.v[n]);
 	vgpu_vec_free(&b->frames);
 	for (size_t n = 0; n < ARRAY_SIZE(b->text); n++)
 		vgpu_buf_free(&b->text[n]);
-	free(b->params);
-	free(b->warps);
-	free(b->bar_lanes);
-	free(b->frame_free);
-	free(b);
+	in_cache_put(b, b->size_B, false);
 }
 
 static bool has_work(const struct in_warp *w)

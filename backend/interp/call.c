@@ -12,10 +12,16 @@
 /* Host memory that the frames of one block may take. */
 #define FRAMES_MAX_B ((uint64_t)256 << 20)
 
+size_t in_frame_bytes(const struct in_func *f)
+{
+	return sizeof(struct in_frame) + (size_t)f->n_rows * WARP * sizeof(uint64_t);
+}
+
+/* Of a call; the entry's lie in the block itself. */
 struct in_frame *in_frame_new(struct be_block *b, const struct in_func *f)
 {
 	struct in_frame *fr = b->frame_free[f->index];
-	size_t size = sizeof(*fr) + (size_t)f->n_rows * WARP * sizeof(uint64_t);
+	size_t size = in_frame_bytes(f);
 
 	if (fr) {
 		b->frame_free[f->index] = fr->parent;
@@ -149,6 +155,7 @@ static int enter(struct in_warp *w, const struct in_insn *i, uint32_t m, const s
 		fr->sp[l] = w->sp[l];
 		fr->lbase[l] = (uint32_t)vgpu_align_up(w->sp[l], f->frame_align);
 		w->sp[l] = fr->lbase[l] + f->frame_B;
+		w->blk->local_used = MAX(w->blk->local_used, (uint64_t)w->sp[l]);
 	}
 	for (uint32_t k = 0; k < c->n_args; k++)
 		set_param(w, fr, &p->params[k], &c->args[k], m);

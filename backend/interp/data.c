@@ -22,23 +22,12 @@ int in_run_alu(struct in_warp *w, const struct in_insn *i, uint32_t m)
 	return IN_NEXT;
 }
 
-static void copy_row(uint64_t *d, const uint64_t *a, uint32_t m)
-{
-	if (m == ALL_LANES) {
-		for (int l = 0; l < WARP; l++)
-			d[l] = a[l];
-		return;
-	}
-	for_lanes(l, m)
-		d[l] = a[l];
-}
-
 /* n_vec: 2 for a 128-bit register. */
 int in_run_mov(struct in_warp *w, const struct in_insn *i, uint32_t m)
 {
-	copy_row(in_row(w, i->d), in_row(w, i->a), m);
+	in_copy(in_row(w, i->d), in_row(w, i->a), m);
 	if (i->n_vec == 2)
-		copy_row(in_row(w, i->d2), in_row(w, i->b), m);
+		in_copy(in_row(w, i->d2), in_row(w, i->b), m);
 	return IN_NEXT;
 }
 

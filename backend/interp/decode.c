@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/interp/interp.h"
+#include "backend/interp/alu_impl.h"
+#include "backend/interp/fast.h"
 
 #define MAX_CONSTS 0x100000u
 
@@ -270,6 +271,22 @@ static void widen_result(struct in_dec *d, uint32_t row)
 	i->target = d->f->cc_row;
 }
 
+static const struct in_fast *fast_for_cpu(void)
+{
+	return alu_cpu_has_avx2() ? &in_fast_avx2 : &in_fast_base;
+}
+
+/* The handler that prepares no more than the instruction reads and writes. */
+static in_fn alu_runner(const struct in_dec *d)
+{
+	const struct ir_insn *ir = d->ir;
+	bool carry = ir->flags & IR_F_CC || ir->op == IR_OP_addc || ir->op == IR_OP_subc || ir->op == IR_OP_madc;
+
+	if (carry || ir->n_dst != 1 || ir->n_src > 3)
+		return in_run_alu;
+	return ir->n_src > 2 ? d->fast->alu3 : d->fast->alu2;
+}
+
 static void decode_alu(struct in_dec *d, alu_fn fn)
 {
 	const struct ir_insn *ir = d->ir;
@@ -281,7 +298,7 @@ static void decode_alu(struct in_dec *d, alu_fn fn)
 		s[n] = in_src(d, &ir->src[n], IR_T_NONE);
 	if (ir->op == IR_OP_lop3 && ir->n_src == 5)     /* lop3.BoolOp: a, b, c, table, q */
 		s[3] = in_src(d, &ir->src[4], IR_T_NONE);
-	i = in_emit(d, in_run_alu);
+	i = in_emit(d, alu_runner(d));
 	i->alu = fn;
 	i->d = in_dst(d, &ir->dst[0]);
 	i->d2 = ir->n_dst > 1 ? in_dst(d, &ir->dst[1]) : IN_NOROW;
@@ -358,7 +375,7 @@ static void decode_mov(struct in_dec *d)
 		return;
 	}
 	a = in_src(d, &ir->src[0], ir->type);
-	i = in_emit(d, in_run_mov);
+	i = in_emit(d, ir->type == IR_T_B128 ? in_run_mov : d->fast->mov);
 	i->a = a;
 	i->d = in_dst(d, &ir->dst[0]);
 	if (ir->type != IR_T_B128)
@@ -585,7 +602,7 @@ static int refused(struct in_dec *d, struct vgpu_err *err)
 int in_decode(struct be_kernel *k, struct in_func *f, struct vgpu_err *err)
 {
 	const struct ir_func *ir = f->ir;
-	struct in_dec d = { .k = k, .f = f };
+	struct in_dec d = { .k = k, .f = f, .fast = fast_for_cpu() };
 
 	if (ir->unsupported)
 		return vgpu_err_set(err, VGPU_E_INVALID_PTX, "'%s', PTX line %u: %s", ir->name, ir->unsupported_line, ir->unsupported);

@@ -1,7 +1,7 @@
 /* decode_mem.c: decoding of what touches memory or computes addresses. */
 #include <string.h>
 
-#include "backend/interp/interp.h"
+#include "backend/interp/fast.h"
 
 static uint64_t low_bits(unsigned n)
 {
@@ -67,6 +67,24 @@ static uint32_t *keep_rows(struct in_dec *d, const uint32_t *rows, unsigned n)
 	return p;
 }
 
+static in_fn ld_runner(const struct in_dec *d, unsigned n, bool uniform)
+{
+	bool weak = d->ir->order == IR_ORD_WEAK;
+
+	if (n > 1)
+		return weak ? d->fast->ld_vec : in_run_ld_vec;
+	return uniform ? in_run_ld_param : weak ? d->fast->ld : in_run_ld;
+}
+
+static in_fn st_runner(const struct in_dec *d, unsigned n)
+{
+	bool weak = d->ir->order == IR_ORD_WEAK;
+
+	if (n > 1)
+		return weak ? d->fast->st_vec : in_run_st_vec;
+	return weak ? d->fast->st : in_run_st;
+}
+
 static void decode_ld(struct in_dec *d)
 {
 	const struct ir_insn *ir = d->ir;
@@ -86,7 +104,7 @@ static void decode_ld(struct in_dec *d)
 	}
 	if (n == 1 && rows[0] == IN_NOROW)
 		rows[0] = d->f->scratch_row;
-	i = in_emit(d, n > 1 ? in_run_ld_vec : uniform ? in_run_ld_param : in_run_ld);
+	i = in_emit(d, ld_runner(d, n, uniform));
 	in_set_where(i, &w);
 	i->size = size;
 	i->sign = ir_type_class(ir->type) == IR_TC_SINT;
@@ -113,7 +131,7 @@ static void decode_st(struct in_dec *d)
 		in_refuse(d, "a vector of that length is not implemented");
 		return;
 	}
-	i = in_emit(d, n > 1 ? in_run_st_vec : in_run_st);
+	i = in_emit(d, st_runner(d, n));
 	in_set_where(i, &w);
 	i->size = size;
 	i->order = ir->order;
@@ -355,7 +373,7 @@ bool in_decode_mem(struct in_dec *d)
 	case IR_OP_red: decode_atom(d); return true;
 	case IR_OP_cp: decode_cp(d); return true;
 	case IR_OP_mbarrier: decode_mbarrier(d); return true;
-	case IR_OP_cvta: decode_address(d, in_run_cvta, d->ir->space, true); return true;
+	case IR_OP_cvta: decode_address(d, d->fast->cvta, d->ir->space, true); return true;
 	case IR_OP_mapa: decode_address(d, in_run_mapa, d->ir->space, false); return true;
 	case IR_OP_getctarank: decode_address(d, in_run_getctarank, d->ir->space, false); return true;
 	case IR_OP_isspacep: decode_isspacep(d); return true;

@@ -219,10 +219,12 @@ struct be_block {
 	uint32_t round_spins;
 	bool round_progress;
 	struct in_warp *warps;
-	uint8_t *shared;
+	uint8_t *shared;               /* in_cache_get(shared_B) */
 	uint64_t shared_B;
 	uint8_t *local;
 	uint64_t local_B;              /* of one thread */
+	uint64_t local_used;           /* of one thread, at most */
+	size_t size_B;                 /* of this, with what lies behind it: see block.c */
 	uint8_t *params;
 	struct vgpu_buf text[3];       /* printf's: here, so that a fault in it leaks nothing */
 	struct in_barrier bar[IN_NBARRIER];
@@ -252,6 +254,29 @@ static inline uint64_t *in_frame_row(const struct be_kernel *k, const struct in_
 
 #define for_lanes(l, m) \
 	for (uint32_t m_##l = (m), l; m_##l && (l = (uint32_t)__builtin_ctz(m_##l), 1); m_##l &= m_##l - 1)
+
+/* One value for all lanes m of a row. */
+static inline void in_spread(uint64_t *d, uint32_t m, uint64_t v)
+{
+	if (m == ALL_LANES) {
+		for (int l = 0; l < WARP; l++)
+			d[l] = v;
+		return;
+	}
+	for_lanes(l, m)
+		d[l] = v;
+}
+
+static inline void in_copy(uint64_t *d, const uint64_t *a, uint32_t m)
+{
+	if (m == ALL_LANES) {
+		for (int l = 0; l < WARP; l++)
+			d[l] = a[l];
+		return;
+	}
+	for_lanes(l, m)
+		d[l] = a[l];
+}
 
 static inline struct in_group *in_cur(struct in_warp *w)
 {
@@ -349,6 +374,7 @@ int in_run_call(struct in_warp *w, const struct in_insn *i, uint32_t m);
 int in_run_ret(struct in_warp *w, const struct in_insn *i, uint32_t m);
 bool in_call_fits(const struct in_call *c, const struct ir_proto *p);
 struct in_frame *in_frame_new(struct be_block *b, const struct in_func *f);
+size_t in_frame_bytes(const struct in_func *f);
 
 /* builtin.c */
 in_fn in_builtin_find(const char *name, uint32_t *n_args_out, uint32_t *n_rets_out);
@@ -370,6 +396,7 @@ uint32_t in_func_of(const struct ir_module *m, const struct ir_opnd *o);
 struct in_dec {
 	struct be_kernel *k;
 	struct in_func *f;
+	const struct in_fast *fast;
 	const struct ir_insn *ir;      /* being decoded */
 	uint32_t *block_pc;
 	uint32_t n_temps;              /* in use by the instruction */
@@ -398,6 +425,14 @@ bool in_refuse(struct in_dec *d, const char *why);
 bool in_decode_mem(struct in_dec *d);
 bool in_decode_warp(struct in_dec *d);
 int in_decode(struct be_kernel *k, struct in_func *f, struct vgpu_err *err);
+/*
+ * cache.c: memory in whole pages, aligned to 1024 at least. zero: it is all
+ * zeros, and must be again when it is put back (else: in_cache_drop); without:
+ * it holds anything.
+ */
+void *in_cache_get(size_t n, bool zero);
+void in_cache_put(void *p, size_t n, bool zero);
+void in_cache_drop(void *p, size_t n);
 /* block.c */
 struct be_block *in_block_new(const struct be_launch *l, uint64_t linear, struct vgpu_err *err);
 void in_block_link(struct be_block *b, struct be_block *const *peers, uint32_t n);

@@ -213,8 +213,7 @@ int in_run_ld_param(struct in_warp *w, const struct in_insn *i, uint32_t m)
 		return IN_FAULT;
 	load_lanes(i, first, p, d);
 	v = d[__builtin_ctz(m)];
-	for_lanes(l, m)
-		d[l] = v;
+	in_spread(d, m, v);
 	return IN_NEXT;
 }
 

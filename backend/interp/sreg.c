@@ -120,8 +120,7 @@ int in_run_sreg(struct in_warp *w, const struct in_insn *i, uint32_t m)
 	case IR_SREG_tid_x:
 	case IR_SREG_tid_y:
 	case IR_SREG_tid_z:
-		for_lanes(l, m)
-			d[l] = w->tid[i->sreg - IR_SREG_tid_x][l];
+		in_copy(d, w->tid[i->sreg - IR_SREG_tid_x], m);
 		return IN_NEXT;
 	case IR_SREG_laneid:
 	case IR_SREG_lanemask_eq:
@@ -134,7 +133,6 @@ int in_run_sreg(struct in_warp *w, const struct in_insn *i, uint32_t m)
 		return IN_NEXT;
 	}
 	v = uniform_value(w, i->sreg) & i->mask;
-	for_lanes(l, m)
-		d[l] = v;
+	in_spread(d, m, v);
 	return IN_NEXT;
 }
