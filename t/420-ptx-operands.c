@@ -31,6 +31,9 @@ KERNEL("index",
 /* the flag of a subtraction is a carry: set where nothing was borrowed */
 KERNEL("carry",
 	"sub.cc.u32 %r1, %r0, 5; addc.u32 %r2, 0, 0; add.cc.u32 %r3, %r0, 0xfffffff0; subc.u32 %r4, 100, 0; st.global.v2.u32 [%rd1], {%r2, %r4};\n")
+KERNEL("video",
+	"sub.u32 %r1, %r0, 5; vmad.s32.s32.s32 %r2, -%r1, %r0, 7; vmad.s32.s32.s32 %r3, %r1, %r0, -%r1; vset.s32.s32.lt %r4.h0, %r1, 0, 0xabcd1234; vset.s32.s32.lt.max %r5, %r1, 0, -4; vabsdiff.u32.s32.s32 %r6.b1, %r1, 0, 0x55555555;\n"
+	"add.u32 %r2, %r2, %r3; xor.b32 %r4, %r4, %r6; add.u32 %r4, %r4, %r5; st.global.v2.u32 [%rd1], {%r2, %r4};\n")
 KERNEL("narrow",
 	"sub.u32 %r1, %r0, 5; cvt.s8.s32 %r2, %r1; cvt.u8.s32 %r3, %r1; st.global.v2.u32 [%rd1], {%r2, %r3};\n")
 ;
@@ -84,6 +87,13 @@ static void test_scalars(struct kt *t, const char *be)
 	for (uint32_t i = 0; i < 32; i++)
 		bad += o[2 * i] != (i >= 5) || o[2 * i + 1] != (i >= 16 ? 100 : 99);
 	is_int(bad, 0, "%s: addc behind sub.cc, subc behind add.cc", be);
+	RUN("video");
+	for (uint32_t i = 0; i < 32; i++) {
+		uint32_t dist = i < 5 ? 5 - i : i - 5;
+
+		bad += o[2 * i] != 7 - (i - 5) || o[2 * i + 1] != ((0xabcd0000 | (i < 5)) ^ (0x55550055 | dist << 8)) + (i < 5);
+	}
+	is_int(bad, 0, "%s: video instructions with a sign, a merged result, a second operation", be);
 	RUN("narrow");
 	for (uint32_t i = 0; i < 32; i++)
 		bad += o[2 * i] != i - 5 || o[2 * i + 1] != ((i - 5) & 0xff);

@@ -94,12 +94,15 @@ static uint32_t merge(unsigned sub, uint32_t v, uint32_t c)
 	return (v << part_shift(sub) & keep) | (c & ~keep);
 }
 
-/* vset has no type for its result: it is unsigned, and its sources are the first two types. */
+/*
+ * vset has no type for its result: its sources are the first two types, and c
+ * is compared as the first one says.
+ */
 static void scalar(const struct alu_args *x)
 {
 	const struct ir_insn *i = x->insn;
 	const bool set = i->op == IR_OP_vset, sat = i->flags & IR_F_SAT;
-	const bool sd = !set && is_signed(i->type), sa = is_signed(set ? i->type : i->stype);
+	const bool sd = is_signed(i->type), sa = is_signed(set ? i->type : i->stype);
 	const bool sb = is_signed(set ? i->stype : i->type3);
 	const unsigned dsub = i->dst[0].sub, asub = i->src[0].sub, bsub = i->src[1].sub;
 	const bool has_c = i->n_src > 2;
@@ -110,15 +113,19 @@ static void scalar(const struct alu_args *x)
 		x->d[l] = i->atom ? second_op(i->atom, (uint32_t)t, c, sd) : merge(dsub, (uint32_t)t, c));
 }
 
+/* a * b + c, where either the product or c may be negated; the intermediate is signed if anything in it can be negative. */
 static void vmad(const struct alu_args *x)
 {
 	const struct ir_insn *i = x->insn;
-	const bool sa = is_signed(i->stype), sb = is_signed(i->type3), final = sa || sb;
+	const bool minus_p = i->src[0].neg != i->src[1].neg, minus_c = i->src[2].neg;
+	const bool sa = is_signed(i->stype), sb = is_signed(i->type3), final = sa || sb || minus_p || minus_c;
 	const unsigned asub = i->src[0].sub, bsub = i->src[1].sub;
 	const unsigned scale = i->mode == IR_MODE_SHR7 ? 7 : i->mode == IR_MODE_SHR15 ? 15 : 0;
 	const bool po = i->flags & IR_F_PO, sat = i->flags & IR_F_SAT;
 
-	ALU_LANES(x, wide t = part(x->a[l], asub, sa) * part(x->b[l], bsub, sb) + extend((uint32_t)x->c[l], 32, final) + po;
+	ALU_LANES(x, const wide p = part(x->a[l], asub, sa) * part(x->b[l], bsub, sb);
+		const wide c = extend((uint32_t)x->c[l], 32, final);
+		wide t = (minus_p ? -p : p) + (minus_c ? -c : c) + po;
 		t >>= scale;
 		x->d[l] = (uint32_t)(sat ? clamp(t, 32, final) : t));
 }
@@ -192,10 +199,10 @@ static bool selectors_fit(const struct ir_insn *i, bool simd, unsigned n)
 	for (unsigned k = 0; k < 2; k++) {
 		const struct ir_opnd *o = &i->src[k];
 
-		if (o->neg || (simd ? o->sub && o->sub != (0x80 | n) : o->sub & 0x80))
+		if (simd ? o->sub && o->sub != (0x80 | n) : o->sub & 0x80)
 			return false;
 	}
-	return !i->src[2].sub && !i->src[2].neg && (simd || !(i->dst[0].sub & 0x80));
+	return !i->src[2].sub && (simd || !(i->dst[0].sub & 0x80));
 }
 
 static alu_fn select_scalar(const struct ir_insn *i)
@@ -210,7 +217,7 @@ static alu_fn select_scalar(const struct ir_insn *i)
 	/* a second operation excludes a selector of the result */
 	if (i->atom && (i->n_src != 3 || i->dst[0].sub))
 		return NULL;
-	if (i->dst[0].sub && (set || i->op == IR_OP_vabsdiff || i->n_src != 3))
+	if (i->dst[0].sub && i->n_src != 3)
 		return NULL;
 	return scalar;
 }

@@ -200,8 +200,93 @@ static bool finish_vmad(struct ptx_parser *P, const struct ir_insn *i, const cha
 	return true;
 }
 
+/* No selector, or so many digits, none above max. */
+static bool selector_fits(const struct ir_opnd *o, bool half, unsigned digits, unsigned max)
+{
+	unsigned n = o->sub & 0x80 ? o->sub & 0x3f : 1;
+	uint64_t v = o->sub & 0x80 ? o->imm : (o->sub & 0x3fu) - 1;
+
+	if (!o->sub || o->kind != IR_OPND_REG)
+		return !o->sub;
+	if (n != digits || (!(o->sub & 0x80) && half != ((o->sub & 0x40) != 0)))
+		return false;
+	for (; n--; v >>= 4)
+		if ((v & 15) > max)
+			return false;
+	return true;
+}
+
+/* The result's mask: at least one digit, each one smaller than the one in front of it. */
+static bool mask_fits(const struct ir_opnd *o, bool half, unsigned elems)
+{
+	uint64_t last = 0;
+	unsigned n = o->sub & 0x80 ? o->sub & 0x3f : 1;
+
+	if (!o->sub)
+		return true;
+	if (n > elems || !selector_fits(o, half, n, elems - 1))
+		return false;
+	for (unsigned k = 0; n > 1 && k < n; k++) {
+		uint64_t v = o->imm >> (4 * k) & 15;
+
+		if (k && v <= last)
+			return false;
+		last = v;
+	}
+	return true;
+}
+
+static unsigned simd_elements(enum ir_op op)
+{
+	const char *name = ptx_op_name(op);
+	char last = name[strlen(name) - 1];
+
+	return *name == 'v' && (last == '2' || last == '4') ? (unsigned)(last - '0') : 0;
+}
+
+static bool has_selectors(enum ir_op op)
+{
+	return (op >= IR_OP_vabsdiff && op <= IR_OP_vmin4) || (op >= IR_OP_vset && op <= IR_OP_vsub4);
+}
+
+static bool scalar_selector_fits(const struct ir_opnd *o)
+{
+	return selector_fits(o, true, 1, 1) || selector_fits(o, false, 1, 3);
+}
+
+static bool check_selectors(struct ptx_parser *P, const struct ir_insn *i, const char *at)
+{
+	unsigned n = simd_elements(i->op), bad = 4;
+
+	if (!has_selectors(i->op)) {
+		for (unsigned k = 0; k < i->n_src; k++)
+			if (i->src[k].kind == IR_OPND_REG && i->src[k].sub)
+				return ptx_error(P, at, "Video selector is not allowed on source operand for instruction '%s'",
+						 ptx_op_name(i->op));
+		for (unsigned k = 0; k < i->n_dst; k++)
+			if (i->dst[k].kind == IR_OPND_REG && i->dst[k].sub)
+				return ptx_error(P, at, "Video selector is not allowed on destination for instruction '%s'",
+						 ptx_op_name(i->op));
+		return true;
+	}
+	if (n ? !mask_fits(&i->dst[0], n == 2, n) : !scalar_selector_fits(&i->dst[0]))
+		bad = 0;
+	for (unsigned k = 0; k < i->n_src && bad == 4; k++)
+		if (k == 2 ? i->src[k].sub != 0 && i->src[k].kind == IR_OPND_REG :
+		    n ? !selector_fits(&i->src[k], n == 2, n, 2 * n - 1) : !scalar_selector_fits(&i->src[k]))
+			bad = k + 1;
+	if (bad < 4)
+		return ptx_error(P, at, "Incorrect video selector for operand %u", bad);
+	if (!n && i->dst[0].sub && (i->atom || i->n_src < 3))
+		return ptx_error(P, at, i->atom ? "Video instruction cannot have destination selector and secondary operation" :
+				 "Video selector is not allowed on destination for instruction '%s'", ptx_op_name(i->op));
+	return true;
+}
+
 static bool finish(struct ptx_parser *P, struct ir_insn *i, const char *at)
 {
+	if (!check_selectors(P, i, at))
+		return false;
 	switch (i->op) {
 	case IR_OP_cp:
 		return finish_cp(P, i, at);

@@ -406,6 +406,8 @@ bool ptx_parse_operand(struct ptx_parser *P, struct ptx_opnd_text *t)
 			return ptx_error(P, P->p, "Predicate register expected");
 		if (!read_named(P, t, name))
 			return false;
+		if (t->o.kind == IR_OPND_REG && P->fn->regs.v[t->o.reg].type != IR_T_PRED)
+			return ptx_error(P, t->at, "'!' needs a predicate register");
 		t->o.neg = true;
 		return true;
 	}
@@ -495,8 +497,7 @@ static bool fit_scalar(struct ptx_parser *P, const struct ptx_opspec *s, enum ir
 {
 	switch (o->kind) {
 	case IR_OPND_REG:
-		return (!o->neg || type == IR_T_PRED || type == IR_T_NONE) &&
-		       type_fits(P->fn->regs.v[o->reg].type, o->sub ? IR_T_NONE : type, s->wider_ok);
+		return type_fits(P->fn->regs.v[o->reg].type, type, s->wider_ok);
 	case IR_OPND_SINK:
 		return s->dst;
 	case IR_OPND_IMM:

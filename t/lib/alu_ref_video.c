@@ -104,7 +104,7 @@ bool alu_ref_video(const struct alu_form *f, const uint64_t *s, uint64_t cc, str
 {
 	const struct ir_insn *i = &f->insn;
 	const char *name = ptx_op_name(i->op);
-	bool set = i->op == IR_OP_vset, sd = !set && i->type == IR_T_S32;
+	bool set = i->op == IR_OP_vset, sd = i->type == IR_T_S32;
 	uint32_t c = (uint32_t)s[2], v;
 	__int128 t;
 
