@@ -102,7 +102,7 @@ static bool finish_destroy(struct eng_queue *q)
 		return false;
 	q->destroy = false;
 	q->used = false;
-	q->ctx = NULL;
+	__atomic_store_n(&q->ctx, NULL, __ATOMIC_RELAXED);   /* eng_fault looks without the lock */
 	return true;
 }
 
@@ -320,7 +320,7 @@ int eng_do_QUEUE_CREATE(struct eng *e, struct eng_call *c)
 		r = -VGPU_E_EXISTS;
 	} else {
 		q->used = true;
-		q->ctx = ctx;
+		__atomic_store_n(&q->ctx, ctx, __ATOMIC_RELAXED);
 		q->priority = a->priority;
 		q->received = q->completed = q->host_done = 0;
 		eng_publish(e, q, 0);

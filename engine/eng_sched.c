@@ -264,12 +264,18 @@ static void suspend_locked(struct eng_job *j, struct eng_block *b)
 	__atomic_store_n(&j->n_susp, j->n_susp + 1, __ATOMIC_RELAXED);
 }
 
+/* Called with j->lock; block_end peeks without it. */
+static void set_stalls(struct eng_job *j, uint64_t n)
+{
+	__atomic_store_n(&j->stalls, n, __ATOMIC_RELAXED);
+}
+
 static void suspend(struct eng_job *j, struct eng_block *b, bool stalled)
 {
 	pthread_mutex_lock(&j->lock);
 	suspend_locked(j, b);
 	if (stalled)
-		j->stalls++;
+		set_stalls(j, j->stalls + 1);
 	pthread_mutex_unlock(&j->lock);
 }
 
@@ -289,12 +295,12 @@ static struct eng_block *resume_locked(struct eng_job *j)
 /* A block is over (also one that could not be made). */
 static void block_end(struct eng_job *j, struct eng_block *b, struct visitor *v)
 {
-	if (b->resident || j->stalls || j->no_room) {
+	if (b->resident || __atomic_load_n(&j->stalls, __ATOMIC_RELAXED) || __atomic_load_n(&j->no_room, __ATOMIC_RELAXED)) {
 		pthread_mutex_lock(&j->lock);
 		if (b->resident && j->resident)
 			j->resident--;
-		j->stalls = 0;
-		j->no_room = false;
+		set_stalls(j, 0);
+		__atomic_store_n(&j->no_room, false, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&j->lock);
 	}
 	j->e->be->block_free(b->b);
@@ -370,7 +376,7 @@ static void unit_failed(struct eng_job *j, uint64_t unit, struct visitor *v, con
 	pthread_mutex_lock(&j->lock);
 	wait = err->status == VGPU_E_NOMEM && j->resident > 0;
 	if (wait) {
-		j->no_room = true;
+		__atomic_store_n(&j->no_room, true, __ATOMIC_RELAXED);
 		wait = vgpu_vec_push(&j->returned, ((struct eng_extent){ unit, 1 }));
 	}
 	pthread_mutex_unlock(&j->lock);
@@ -487,6 +493,17 @@ static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, str
 	return false;
 }
 
+/* All went round without any end: let others have a look, or the world move on. */
+static bool went_round(struct eng_job *j, const struct visitor *v)
+{
+	bool r;
+
+	pthread_mutex_lock(&j->lock);
+	r = j->stalls > 4 * j->resident + 4 || (j->stalls > 2 * j->resident + 2 && !has_units(j, &v->ch));
+	pthread_mutex_unlock(&j->lock);
+	return r;
+}
+
 /* Called between blocks. */
 static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
 {
@@ -494,10 +511,7 @@ static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
 		return true;
 	if (v->here)
 		return vgpu_now_ns() > v->deadline || eng_channel_waits(e);
-	/* gone round without any end: let others have a look, or the world move on */
-	if (v->spun && j->stalls > 2 * j->resident + 2 && !has_units(j, &v->ch))
-		return true;
-	if (v->spun && j->stalls > 4 * j->resident + 4)
+	if (v->spun && went_round(j, v))
 		return true;
 	return others_wait(e) && vgpu_now_ns() > v->deadline;
 }
@@ -659,8 +673,12 @@ static struct eng_job *pick(struct eng_sched *s)
 static void rest(struct eng *e, struct eng_job *j)
 {
 	struct timespec nap = { .tv_nsec = 20000 };
+	bool stuck;
 
-	if (j->stalls > 16 * (j->resident + 1) && !others_wait(e))
+	pthread_mutex_lock(&j->lock);
+	stuck = j->stalls > 16 * (j->resident + 1);
+	pthread_mutex_unlock(&j->lock);
+	if (stuck && !others_wait(e))
 		nanosleep(&nap, NULL);
 }
 
