@@ -220,6 +220,19 @@ static void test_version(void)
 	ptx_diag_init(&diag_);
 	is_int(ptx_compile(&s, 1, 90, &m, &diag_, &err), 0, "the device's own");
 	ir_module_free(m);
+	s.text = ".version 8.0\n.target sm_90a\n.visible .entry k() { ret; }\n";
+	s.len = strlen(s.text);
+	is_int(ptx_compile(&s, 1, 90, &m, &diag_, &err), 0, "sm_90a on 9.0");
+	ir_module_free(m);
+	is_int(ptx_compile(&s, 1, 120, &m, &diag_, &err), -VGPU_E_UNSUPPORTED_PTX, "sm_90a on 12.0");
+	ptx_diag_fini(&diag_);
+	ptx_diag_init(&diag_);
+	s.text = ".version 9.0\n.target sm_120f\n.visible .entry k() { ret; }\n";
+	s.len = strlen(s.text);
+	is_int(ptx_compile(&s, 1, 121, &m, &diag_, &err), 0, "sm_120f on 12.1");
+	ir_module_free(m);
+	is_int(ptx_compile(&s, 1, 130, &m, &diag_, &err), -VGPU_E_UNSUPPORTED_PTX, "sm_120f on 13.0");
+	ir_module_free(compile(".version 9.1\n.target sm_80\n", -VGPU_E_UNSUPPORTED_PTX));
 	ir_module_free(compile(".version 10.1\n.target sm_80\n", -VGPU_E_UNSUPPORTED_PTX));
 	ir_module_free(compile(".version 7.0\n.target sm_xy\n", -VGPU_E_UNSUPPORTED_PTX));
 	ir_module_free(compile("", -VGPU_E_INVALID_PTX));
@@ -230,17 +243,93 @@ static void test_version(void)
 	ir_module_free(m);
 }
 
-/* Every form of the table decodes from a spelling made of its required words. */
+static void test_rejected(void)
+{
+	static const char *const texts[] = {
+		"vadd.u32.u32.u32 %r1.h0, %r2, %r3;", "vadd.u32.u32.u32.add %r1.h0, %r2, %r3, %r4;", "vadd.u32.u32.u32 %r1, %r2.h2, %r3;",
+		"vadd.u32.u32.u32 %r1, %r2.b4, %r3;", "vadd2.u32.u32.u32 %r1, %r2.b10, %r3.b1, %r4;", "vadd2.u32.u32.u32 %r1.h01, %r2, %r3, %r4;",
+		"vadd4.u32.u32.u32.sat.add %r1, %r2, %r3, %r4;", "vadd2.u32.u32.u32 %r1, %r2, %r3;", "add.u32 %r1, %r2.b0, %r3;",
+		"add.s32 %r1, %r2, -%r3;", "vmad.s32.s32.s32 %r1, -%r2, %r3, -%r4;", "vmad.s32.s32.s32.po %r1, -%r2, %r3, %r4;",
+		"not.b32 %r1, !%r2;", "mov.f32 %f1, %f2+1.0;", "mov.v2.u32 {%r1, %r2}, {%r1, %r2, %r3};", ".reg .v2 .pred q;",
+		".reg .v4 .b64 q;", ".reg .v8 .b16 q;", ".reg .v2 .u32 q; mov.u32 %r1, q.z;", "mov.u64 %rd1, sm[%f1];", ".shared .u32 q; mov.u64 %rd1, q[0];",
+	};
+	char b[2048];
+
+	for (unsigned k = 0; k < sizeof(texts) / sizeof(texts[0]); k++) {
+		snprintf(b, sizeof(b), HEAD ".entry k()\n{\n.reg .b32 %%r<9>; .reg .b64 %%rd<9>; .reg .f32 %%f<9>; .shared .b8 sm[64];\n%s\nret;\n}\n", texts[k]);
+		ir_module_free(compile(b, -VGPU_E_INVALID_PTX));
+	}
+}
+
+/* What stands first in an alternative of a slot: a|b, cls=a|b, flag? */
+static size_t first_word(const char *slot, size_t n, const char **out)
+{
+	const char *eq = memchr(slot, '=', n), *bar;
+
+	if (*slot == '.')
+		eq = slot;
+	*out = eq ? eq + 1 : slot;
+	n -= (size_t)(*out - slot);
+	bar = memchr(*out, '|', n);
+	return bar ? (size_t)(bar - *out) : n;
+}
+
+/* Token for a whole class, by one of its members. */
+static const char *class_word(const char *s, size_t n)
+{
+	static const char *const words[][2] = {
+		{ "rnd", "rn" }, { "rndi", "rni" }, { "rndx", "rn" }, { "cmp", "eq" }, { "cmpi", "eq" }, { "cmpf", "equ" }, { "bool", "and" },
+		{ "boolp", "popc" }, { "boolm", "and" }, { "atom", "add" }, { "space", "global" }, { "space2", "global" }, { "order", "relaxed" },
+		{ "scope", "gpu" }, { "wmat", "a" }, { "wmatd", "d" }, { "comp", "r" }, { "vec", "v2" }, { "shape", "m8n8k4" }, { "geom", "1d" },
+		{ "rowa", "row" }, { "rowb", "row" }, { "num", "x1" }, { "cop", "ca" }, { "mode", "width" }, { "@I", "u32" }, { "@N", "u32" },
+		{ "@X", "u32" }, { "@C", "u32" }, { "@M", "f16" },
+	};
+
+	for (unsigned k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+		if (strlen(words[k][0]) == n && !memcmp(words[k][0], s, n))
+			return words[k][1];
+	return NULL;
+}
+
+/* A spelling of the required words of a form; all: of the optional ones as well. */
+static void spell(char *b, size_t size, const char *op, const char *form, bool all)
+{
+	size_t at = (size_t)snprintf(b, size, "%s", op), n;
+
+	for (; *form != ':' && at < size; form += n + strspn(form + n, " ")) {
+		const char *w, *c;
+		size_t len;
+		bool optional;
+
+		n = strcspn(form, " ");
+		optional = form[n - 1] == '?' || form[n - 1] == '*';
+		if ((optional && !all) || *form == '!' || !strncmp(form, "old ", 4) || (form[0] == 'v' && form[1] >= '0' && form[1] <= '9' && n == 3) ||
+		    !strncmp(form, "** ", 3))
+			continue;
+		len = first_word(form, n - optional, &w);
+		c = class_word(w, len);
+		at += (size_t)snprintf(b + at, size - at, ".%.*s", c ? (int)strlen(c) : (int)len, c ? c : w);
+	}
+}
+
+/* Every form of the table decodes from a spelling made of its words, to its own instruction. */
 static void test_table(void)
 {
 	unsigned forms = 0, bad = 0;
+	char text[256], word[64];
+	struct ptx_form form;
 
 	for (unsigned op = 1; op < IR_OP_COUNT; op++)
-		for (const char *const *f = ptx_op_forms(op); *f; f++) {
-			forms++;
-			bad += !strchr(*f, ':') || ptx_op_find(ptx_op_name(op), strlen(ptx_op_name(op))) != op;
-		}
-	ok(forms > 300 && !bad, "%u forms of %d instructions", forms, IR_OP_COUNT - 1);
+		for (const char *const *f = ptx_op_forms(op); *f; f++)
+			for (int all = 0; all < 2; all++) {
+				spell(text, sizeof(text), ptx_op_name(op), *f, all);
+				forms++;
+				if (ptx_form_decode(text, strlen(text), &form, word, sizeof(word)) == PTX_DECODE_OK && form.insn.op == op)
+					continue;
+				diag("'%s' of form '%s': not decoded, %s", text, *f, word);
+				bad++;
+			}
+	ok(forms > 600 && !bad, "%u spellings of %d instructions", forms, IR_OP_COUNT - 1);
 }
 
 int main(void)
@@ -254,6 +343,7 @@ int main(void)
 	test_unsupported();
 	test_link();
 	test_version();
+	test_rejected();
 	test_table();
 	ptx_diag_fini(&diag_);
 	return 0;

@@ -38,7 +38,8 @@ struct ptx_source {
  *   0                    *out is complete; functions that hold an instruction which the engine does not
  *                        implement have ->unsupported set (they compile to an error, never to a wrong result)
  *   -E_INVALID_PTX       syntax or semantic errors, an unknown instruction, or an unresolved symbol
- *   -E_UNSUPPORTED_PTX   .version or .target that is unknown, or above max_target (10*major+minor; 0: any)
+ *   -E_UNSUPPORTED_PTX   .version or .target that is unknown, or above max_target (10*major+minor; 0: any);
+ *                        an sm_90a needs just that max_target, an sm_120f one of its family
  *   -E_NOMEM
  */
 int ptx_compile(const struct ptx_source *src, size_t n, unsigned max_target,

@@ -282,7 +282,7 @@ static bool overlaps(const struct ir_opnd *d, const struct ir_opnd *s)
 static bool split_mov(struct ptx_parser *P, const struct ir_insn *i)
 {
 	const struct ir_opnd *d = &i->dst[0], *s = &i->src[0];
-	struct ir_opnd tmp[4];
+	struct ir_opnd tmp[8];
 	char spelling[32];
 	size_t first = P->fn->insns.n;
 	bool copy = overlaps(d, s);

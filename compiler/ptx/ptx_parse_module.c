@@ -166,9 +166,10 @@ static bool parse_version(struct ptx_parser *P)
 		return ptx_error(P, at, "A version such as 8.0 is expected");
 	if (*P->p == '+')
 		P->p++;
-	if (major < 1 || major > 9 || minor > 9) {
+	if (major < 1 || minor > 9 || 10 * major + minor > PTX_MAX_VERSION) {
 		P->version_status = VGPU_E_UNSUPPORTED_PTX;
-		return ptx_error(P, at, "Unsupported .version %u.%u; 1.0 to 9.9 are known", major, minor);
+		return ptx_error(P, at, "Unsupported .version %u.%u; current version is '%u.%u'", major, minor,
+				 PTX_MAX_VERSION / 10, PTX_MAX_VERSION % 10);
 	}
 	if (P->seen_version)
 		return ptx_error(P, at, "More than one .version");
@@ -199,6 +200,11 @@ static bool target_arch(struct ptx_parser *P, const char *at, const char *s)
 	if (P->max_target && arch > P->max_target) {
 		P->version_status = VGPU_E_UNSUPPORTED_PTX;
 		return ptx_error(P, at, ".target sm_%s is newer than the device (sm_%u)", digits, P->max_target);
+	}
+	if (P->max_target && (*s == 'a' ? arch != P->max_target : *s == 'f' && arch / 10 != P->max_target / 10)) {
+		P->version_status = VGPU_E_UNSUPPORTED_PTX;
+		return ptx_error(P, at, ".target sm_%s is for %s only, the device is sm_%u", digits,
+				 *s == 'a' ? "that architecture" : "its family", P->max_target);
 	}
 	P->m->target = MAX(P->m->target, arch);
 	P->m->target_arch_specific |= specific;

@@ -24,6 +24,7 @@
 #include "util/compiler.h"
 #include "util/vec.h"
 
+#define PTX_MAX_VERSION 90           /* 9.0, which CUDA 13.0 writes */
 #define PTX_MAX_REGS (1u << 20)      /* of one function */
 #define PTX_MAX_DEPTH 256            /* nested scopes, parentheses, initialisers */
 #define PTX_MAX_VAR_B (1ull << 36)
