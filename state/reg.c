@@ -238,7 +238,10 @@ static int make_dirs(const char *dir, struct vgpu_err *err)
 		if (c && c != '/')
 			continue;
 		*p = 0;
-		if (mkdir(path, 0755) && errno != EEXIST)
+		/* Everybody may look, whatever the umask. */
+		if (mkdir(path, 0755) == 0)
+			chmod(path, 0755);
+		else if (errno != EEXIST)
 			r = vgpu_err_errno(err, "making the state directory %s", path);
 		*p = c;
 		if (!c)

@@ -223,7 +223,9 @@ static void test_permissions(void)
 		skip("needs root to become another user");
 		return;
 	}
+	umask(077);
 	fresh("perm", 2);
+	umask(022);
 	chmod(test_tmpdir(), 0755);
 	is_int(as_nobody(read_as_nobody), 0, "another user reads, with nobody else there");
 	if (reg_open(&reg, dir, 0, &err))

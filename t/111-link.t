@@ -91,4 +91,5 @@ echo "link /etc" >"$R/run/vgpufs.links"
 like "a record that is not ours" "$(out U)" 'did not write'
 like "usage" "$(out V link --root)" 'exit 2'
 like "usage" "$(out V link here)" 'exit 2'
+like "a relative mount" "$(out "$CTL" --mount mnt link --root "$R")" 'absolute path'
 done_testing

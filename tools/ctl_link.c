@@ -172,6 +172,8 @@ int ctl_link(struct ctl *c, int argc, char **argv)
 
 	if (!parse_root(c, argc, argv, &root))
 		return CTL_USAGE;
+	if (c->mount[0] != '/')
+		return ctl_usage(c, "--mount %s: links need an absolute path", c->mount);
 	r = link_record_read(root, &old, &err);
 	if (!r)
 		r = link_all(root, c->mount, &old, &plan, &err);

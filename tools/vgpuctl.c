@@ -62,6 +62,14 @@ static int unknown_verb(const char *name)
 	return CTL_USAGE;
 }
 
+/* "/run/vgpufs/" is "/run/vgpufs". */
+static const char *without_slashes(char *dir)
+{
+	for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
+		dir[n - 1] = 0;
+	return dir;
+}
+
 /* Takes the global options out of argv, wherever they stand before "--". */
 static int take_globals(struct ctl *c, int *argc, char **argv)
 {
@@ -76,7 +84,7 @@ static int take_globals(struct ctl *c, int *argc, char **argv)
 				fprintf(stderr, "vgpuctl: %s needs a directory\n", state ? "--state" : "--mount");
 				return CTL_USAGE;
 			}
-			*(state ? &c->state : &c->mount) = value;
+			*(state ? &c->state : &c->mount) = without_slashes((char *)value);
 		} else if (strcmp(argv[i], "--json") == 0) {
 			c->json = true;
 		} else {
