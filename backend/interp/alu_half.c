@@ -18,9 +18,9 @@ static inline uint32_t half_post(uint32_t h, uint32_t inf, uint32_t one, enum ha
 	const bool nan = (h & 0x7fffu) > inf;
 
 	if (post == POST_SAT)
-		return nan || (h & 0x8000u) ? 0 : h > one ? one : h;
+		return half_pick(nan, 0, half_pick(h > 0x7fffu, 0, half_pick(h > one, one, h)));
 	if (post == POST_RELU)
-		return !nan && (h & 0x8000u) ? 0 : h;
+		return half_pick(nan, h, half_pick(h > 0x7fffu, 0, h));
 	return h;
 }
 
@@ -34,8 +34,8 @@ static inline uint32_t f16_store(float f, bool ftz, enum half_post post)
 {
 	uint32_t h = f16_of_f32(f);
 
-	if (ftz && (bits_of_f32(f) & 0x7fffffffu) < 0x387ff000u)
-		h &= 0x8000u;
+	if (ftz)
+		h = half_pick((bits_of_f32(f) & 0x7fffffffu) < 0x387ff000u, h & 0x8000u, h);
 	return half_post(h, 0x7c00u, HALF_ONE_F16, post);
 }
 
@@ -65,11 +65,10 @@ static inline float bf16_fma(float a, float b, float c)
 {
 	const double p = (double)a * (double)b, s = p + (double)c, t = s - p;
 	const double err = (p - (s - t)) + ((double)c - t);
-	const double exact = f64_odd(s, err == err ? err : 0.0);
+	const double exact = f64_odd(s, err);
 	const float f = (float)exact;
-	const double lost = exact - (double)f;
 
-	return f32_odd(f, lost > 0.0 ? 1.0f : lost < 0.0 ? -1.0f : 0.0f);
+	return f32_odd(f, (float)((exact > (double)f) - (exact < (double)f)));
 }
 
 #define HALF_FN(name, args, ...) static inline uint32_t name##_1 args { return __VA_ARGS__; }
@@ -126,7 +125,7 @@ static inline bool is_oob(uint64_t v)
 	return (v & 0x7fffu) == 0x7ff7u;
 }
 #define FMA_OOB(name, half) \
-	HALF_FN(name, (uint64_t a, uint64_t b, uint64_t c), is_oob(a) || is_oob(b) ? 0 : half##_1(a, b, c)) \
+	HALF_FN(name, (uint64_t a, uint64_t b, uint64_t c), half_pick(is_oob(a), 0, half_pick(is_oob(b), 0, half##_1(a, b, c)))) \
 	HALF_ROWS3(name, name)
 FMA_OOB(fma_oob_f16, fma_f16)
 FMA_OOB(fma_oob_f16_relu, fma_f16_relu)
@@ -138,7 +137,7 @@ static inline uint32_t half_signed(uint64_t v, uint32_t inf, uint32_t keep, uint
 {
 	const uint32_t h = (uint32_t)v & 0xffffu;
 
-	return (h & 0x7fffu) > inf ? 0x7fffu : (h & keep) ^ flip;
+	return half_pick((h & 0x7fffu) > inf, 0x7fffu, (h & keep) ^ flip);
 }
 
 #define SIGN_OP(name, inf, keep, flip, load) \

@@ -7,9 +7,17 @@
 
 #include "backend/interp/alu_fp.h"
 
+/* c ? a : b by masks: a chain of conditionals would keep gcc from vectorising. */
+static inline uint32_t half_pick(bool c, uint32_t a, uint32_t b)
+{
+	const uint32_t m = 0u - (uint32_t)c;
+
+	return (a & m) | (b & ~m);
+}
+
 static inline uint32_t f16_flush(uint32_t h)
 {
-	return (h & 0x7c00u) ? h : h & 0x8000u;
+	return h & (0x8000u | (0u - (uint32_t)((h & 0x7c00u) != 0)));
 }
 
 static inline bool f16_is_nan(uint64_t h)
@@ -29,7 +37,7 @@ static inline float f32_of_f16(uint64_t v)
 	const float scaled = f32_of((h & 0x7fffu) << 13) * 0x1p112f;
 	uint32_t u = bits_of_f32(scaled);
 
-	u = (h & 0x7c00u) == 0x7c00u ? (h & 0x7fffu) << 13 | 0x7f800000u : u;
+	u = half_pick((h & 0x7c00u) == 0x7c00u, (h & 0x7fffu) << 13 | 0x7f800000u, u);
 	return f32_of(u | (h & 0x8000u) << 16);
 }
 
@@ -44,12 +52,12 @@ static inline uint32_t f16_of_f32(float f)
 	const uint32_t u = bits_of_f32(f) & 0x7fffffffu;
 	const uint32_t sign = bits_of_f32(f) >> 16 & 0x8000u;
 	/* below 2^-14 the addition of 0.5 lines the value up with f16's last place and rounds it */
-	const uint32_t small = bits_of_f32(f32_of(u < 0x38800000u ? u : 0) + 0.5f) - 0x3f000000u;
+	const uint32_t small = bits_of_f32(f32_of(half_pick(u < 0x38800000u, u, 0)) + 0.5f) - 0x3f000000u;
 	const uint32_t normal = (u - 0x38000000u + 0xfffu + (u >> 13 & 1)) >> 13;
-	uint32_t h = u < 0x38800000u ? small : normal;
+	uint32_t h = half_pick(u < 0x38800000u, small, normal);
 
-	h = u >= 0x47800000u ? 0x7c00u : h;
-	return u > 0x7f800000u ? F16_NAN : h | sign;
+	h = half_pick(u >= 0x47800000u, 0x7c00u, h);
+	return half_pick(u > 0x7f800000u, F16_NAN, h | sign);
 }
 
 static inline uint32_t bf16_of_f32(float f)
@@ -57,7 +65,7 @@ static inline uint32_t bf16_of_f32(float f)
 	const uint32_t u = bits_of_f32(f);
 	const uint32_t r = (u + 0x7fffu + (u >> 16 & 1)) >> 16;
 
-	return (u & 0x7fffffffu) > 0x7f800000u ? BF16_NAN : r;
+	return half_pick((u & 0x7fffffffu) > 0x7f800000u, BF16_NAN, r);
 }
 
 /*
@@ -68,19 +76,20 @@ static inline uint32_t bf16_of_f32(float f)
 static inline float f32_odd(float s, float err)
 {
 	const uint32_t u = bits_of_f32(s);
-	const bool away = (err < 0.0f) == (u >> 31);
-	const uint32_t step = (err != 0.0f && !(u & 1) && (u & 0x7f800000u) != 0x7f800000u) ? (away ? 1u : UINT32_MAX) : 0;
+	const uint32_t away = ~(bits_of_f32(err) >> 31 ^ u >> 31) & 1;
+	const uint32_t inexact = half_pick(err != 0.0f, half_pick((u & 0x7f800000u) != 0x7f800000u, ~u & 1, 0), 0);
 
-	return f32_of(u + step);
+	return f32_of(u + ((2 * away - 1) & (0u - inexact)));
 }
 
 static inline double f64_odd(double s, double err)
 {
 	const uint64_t u = bits_of_f64(s);
-	const bool away = (err < 0.0) == (u >> 63);
-	const uint64_t step = (err != 0.0 && !(u & 1)) ? (away ? 1u : UINT64_MAX) : 0;
+	const uint64_t away = ~(bits_of_f64(err) >> 63 ^ u >> 63) & 1;
+	const uint64_t finite = 0u - (uint64_t)((u << 1) < UINT64_C(0xffe0000000000000));
+	const uint64_t inexact = (0u - (uint64_t)(err != 0.0)) & finite & (0u - (~u & 1));
 
-	return f64_of(u + step);
+	return f64_of(u + ((2 * away - 1) & inexact));
 }
 
 #endif
