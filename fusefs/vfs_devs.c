@@ -45,7 +45,9 @@ static int open_registry(struct vfs *v, struct vgpu_err *err)
 	if (v->reg)
 		return 0;
 	v->reg_seen = UINT64_MAX;
-	return reg_open(&v->reg, v->state_dir, REG_F_CREATE, err);
+	/* Only a mount's first daemon makes one: where devices are known already, a registry that is
+	 * not there is lost for the moment, and an empty one in its place would take the devices away. */
+	return reg_open(&v->reg, v->state_dir, v->st->devs_half ? 0 : REG_F_CREATE, err);
 }
 
 /* Reads the devices if they have changed since the last time. */
