@@ -12,6 +12,6 @@ int main(void)
 {
 	plan_lazy();
 	alu_seed();
-	alu_check_group(ALU_G_CMP, ref, 1500);
+	alu_check_group(ALU_G_CMP, ref, 700);
 	return 0;
 }

@@ -12,6 +12,6 @@ int main(void)
 {
 	plan_lazy();
 	alu_seed();
-	alu_check_group(ALU_G_CVT_PACKED, ref, 20000);
+	alu_check_group(ALU_G_CVT_PACKED, ref, 8000);
 	return 0;
 }

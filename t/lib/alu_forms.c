@@ -297,6 +297,7 @@ void alu_seed(void)
 {
 	const char *s = getenv("ALU_SEED");
 
+	tap_timeout(600);       /* seconds of work; but sanitizers on a busy machine take many times that */
 	rng_state = s ? strtoull(s, NULL, 0) : 0x9e3779b97f4a7c15u;
 	diag("random values from ALU_SEED=0x%llx", (unsigned long long)rng_state);
 }
