@@ -335,9 +335,10 @@ int eng_mem_alloc(struct eng *e, struct eng_ctx *ctx, uint64_t size, uint64_t al
 			*addr_out = s->addr;
 		}
 	}
-	pthread_mutex_unlock(&e->mem_lock);
+	/* before anybody else may free it */
 	if (r == 0 && small && (flags & ENG_MEM_ZERO))
 		memset((void *)*addr_out, 0, size);
+	pthread_mutex_unlock(&e->mem_lock);
 	return r;
 }
 

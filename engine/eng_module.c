@@ -133,6 +133,16 @@ static int place_vars(struct eng *e, struct eng_module *mod, struct vgpu_err *er
 	return r ? vgpu_err_set(err, -r, "module: variables don't fit into device memory") : 0;
 }
 
+/* Guarded: the client may guess the address and free it under us. */
+static int write_var(struct eng *e, const struct ir_var *v, uint64_t at, const void *data, uint64_t len, struct vgpu_err *err)
+{
+	uint64_t fault;
+
+	if (eng_mem_write(e, at, data, len, &fault))
+		return vgpu_err_set(err, VGPU_E_ILLEGAL_ADDRESS, "%s: its memory at 0x%llx is gone", v->name, (unsigned long long)at);
+	return 0;
+}
+
 static int relocate(struct eng *e, const struct eng_module *mod, const struct ir_var *v, uint64_t at, const struct ir_reloc *rel,
 		    struct vgpu_err *err)
 {
@@ -149,25 +159,23 @@ static int relocate(struct eng *e, const struct eng_module *mod, const struct ir
 	value += (uint64_t)rel->addend;
 	if (rel->mask_shift != 0xffffffff)
 		value = rel->mask_shift < 64 ? value >> rel->mask_shift & 0xff : 0;
-	memcpy((void *)(at + rel->offset), &value, rel->size_B);
-	return 0;
+	return write_var(e, v, at + rel->offset, &value, rel->size_B, err);
 }
 
 static int init_vars(struct eng *e, struct eng_module *mod, struct vgpu_err *err)
 {
 	for (uint32_t i = 0; i < mod->ir->n_vars; i++) {
 		const struct ir_var *v = &mod->ir->vars[i];
+		int r = 0;
 
 		if (!is_placed(v))
 			continue;
 		if (v->init)
-			memcpy((void *)mod->var_addr[i], v->init, v->size);
-		for (uint32_t k = 0; k < v->n_relocs; k++) {
-			int r = relocate(e, mod, v, mod->var_addr[i], &v->relocs[k], err);
-
-			if (r)
-				return r;
-		}
+			r = write_var(e, v, mod->var_addr[i], v->init, v->size, err);
+		for (uint32_t k = 0; k < v->n_relocs && r == 0; k++)
+			r = relocate(e, mod, v, mod->var_addr[i], &v->relocs[k], err);
+		if (r)
+			return r;
 	}
 	return 0;
 }

@@ -38,7 +38,7 @@ int eng_ctl_ask(struct eng *e, uint32_t op, uint32_t device, uint64_t value, str
 	struct timespec until;
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += CTL_TIMEOUT_S;
 	pthread_mutex_lock(&e->ctl_lock);
 	pthread_mutex_lock(&e->ctl_state);

@@ -231,16 +231,17 @@ static bool take_chunk(struct eng_job *j, struct chunk *ch, bool here)
 	return true;
 }
 
-/* Called with j->lock. Units that can't be kept are run by nobody else, so they must go somewhere: the front. */
-static void give_chunk(struct eng_job *j, struct chunk *ch)
+/* Called with j->lock. False: no memory to note them; nobody else would run these units, so the caller has to. */
+static bool give_chunk(struct eng_job *j, struct chunk *ch)
 {
 	if (ch->lo == ch->hi)
-		return;
+		return true;
 	if (ch->hi == j->next_unit)
 		j->next_unit = ch->lo;
-	else
-		(void)!vgpu_vec_push(&j->returned, ((struct eng_extent){ ch->lo, ch->hi - ch->lo }));
+	else if (!vgpu_vec_push(&j->returned, ((struct eng_extent){ ch->lo, ch->hi - ch->lo })))
+		return false;
 	ch->lo = ch->hi = 0;
+	return true;
 }
 
 static bool has_units(const struct eng_job *j, const struct chunk *ch)
@@ -520,25 +521,27 @@ static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
 static bool visit_launch(struct eng *e, struct eng_job *j, struct visitor *v)
 {
 	struct eng_block *b;
-	bool complete;
+	bool left;
 
 	do {
-		b = next_block(j, v);
-		if (!b)
-			break;
-		while (run_block(e, j, b, v))
-			;
-		if ((v->ch.lo == v->ch.hi || v->spun) && job_flush(e, j, &v->done))
-			return true;
-	} while (!time_to_leave(e, j, v));
-	pthread_mutex_lock(&j->lock);
-	if (cancelled(j))
-		v->done += drop_rest(j, &v->ch);
-	else
-		give_chunk(j, &v->ch);
-	pthread_mutex_unlock(&j->lock);
-	complete = job_flush(e, j, &v->done);
-	return complete;
+		do {
+			b = next_block(j, v);
+			if (!b)
+				break;
+			while (run_block(e, j, b, v))
+				;
+			if ((v->ch.lo == v->ch.hi || v->spun) && job_flush(e, j, &v->done))
+				return true;
+		} while (!time_to_leave(e, j, v));
+		pthread_mutex_lock(&j->lock);
+		left = true;
+		if (cancelled(j))
+			v->done += drop_rest(j, &v->ch);
+		else
+			left = give_chunk(j, &v->ch) || eng_stopped(e);
+		pthread_mutex_unlock(&j->lock);
+	} while (!left);
+	return job_flush(e, j, &v->done);
 }
 
 static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)

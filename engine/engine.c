@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "engine/eng_priv.h"
 
@@ -19,6 +20,7 @@ static int start_service(struct eng *e, struct vgpu_err *err)
 static void init_locks(struct eng *e)
 {
 	pthread_mutexattr_t a;
+	pthread_condattr_t c;
 
 	/* recursive: the last launch of a module that is unloaded may free it on a thread that holds it */
 	pthread_mutexattr_init(&a);
@@ -31,7 +33,11 @@ static void init_locks(struct eng *e)
 	pthread_cond_init(&e->service_cond, NULL);
 	pthread_mutex_init(&e->ctl_lock, NULL);
 	pthread_mutex_init(&e->ctl_state, NULL);
-	pthread_cond_init(&e->ctl_cond, NULL);
+	/* timed: a clock that is set must not end the wait */
+	pthread_condattr_init(&c);
+	pthread_condattr_setclock(&c, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->ctl_cond, &c);
+	pthread_condattr_destroy(&c);
 }
 
 static int build(struct eng *e, struct vgpu_err *err)

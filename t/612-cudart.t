@@ -6,7 +6,11 @@
 nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc
 [ -n "$CUDA_HOME" ] && [ -x "$nvcc" ] || skip_all "no nvcc"
 grep -q '^#define VGPU_CUDART_HANDSHAKE 1' "$TOP_BUILD/config.h" || skip_all "built without the handshake"
-grep -q '^#define VGPU_SANITIZER' "$TOP_BUILD/config.h" && skip_all "the sanitizer wants to be loaded first"
+PRELOAD=
+if [ -n "$SANITIZER" ]; then
+	PRELOAD=$(sanitizer_preload "$TOP_BUILD/libcuda-vgpu/libcuda.so") || skip_all "this sanitizer can't be brought into nvcc's programs"
+	export ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"
+fi
 
 mkdir "$T/dev"
 cat >"$T/dev/nvidiactl" <<EOF
@@ -43,6 +47,11 @@ device 1: Second cc 8.9 8192 MiB 4 SMs 0000:3B:00.0 bb00
 driver 13000'
 for kind in static shared; do
 	ok "nvcc builds it with the $kind runtime" "$nvcc" -cudart $kind -o "$T/$kind" "$TOP_SRC/t/612-cudart.cu"
+	if [ -n "$PRELOAD" ]; then
+		mv "$T/$kind" "$T/$kind.bin"
+		printf '#!/bin/sh\nLD_PRELOAD=%s exec "%s.bin"\n' "$PRELOAD" "$T/$kind" >"$T/$kind"
+		chmod +x "$T/$kind"
+	fi
 	is "$kind: devices" "$("$T/$kind" 2>&1)" "$expect"
 	is "$kind: one is visible" "$(CUDA_VISIBLE_DEVICES=1 "$T/$kind" 2>&1 | grep -c '^device 0: Second')" 1
 	is "$kind: picked by UUID" "$(CUDA_VISIBLE_DEVICES=GPU-bb "$T/$kind" 2>&1 | grep -c '^device')" 1

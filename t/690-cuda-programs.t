@@ -42,6 +42,13 @@ list() {
 	END
 }
 
+PRELOAD=
+if [ -n "$SANITIZER" ]; then
+	PRELOAD=$(sanitizer_preload "$TOP_BUILD/libcuda-vgpu/libcuda.so") || skip_all "this sanitizer can't be brought into nvcc's programs"
+	# what cudart never frees is its own affair; each of our C tests looks for leaks
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 LIMIT=600
+	export ASAN_OPTIONS
+fi
 vgpu_need_mount
 list >"$T/list"
 # The whole list, as many at once as there are CPUs; a compiler's output is shown if it fails.
@@ -64,7 +71,7 @@ vgpu_mount 2
 export VGPU_PATH="$MNT" LD_LIBRARY_PATH="$TOP_BUILD/libcuda-vgpu:$CUDA_HOME/lib64"
 
 run() {
-	timeout "$LIMIT" "$T/$1" >"$T/$1.$2.out" 2>"$T/$1.$2.err" </dev/null
+	timeout "$LIMIT" env LD_PRELOAD="$PRELOAD" "$T/$1" >"$T/$1.$2.out" 2>"$T/$1.$2.err" </dev/null
 	echo $? >"$T/$1.$2.rc"
 }
 # run_all TRANSPORT NAMES…

@@ -20,7 +20,9 @@ cp "$TOP_BUILD/t/lib/probe" "$T/bin/probe" || bail "t/lib/probe is not built"
 cp "$TOP_BUILD/libcuda-vgpu/libcuda.so" "$T/lib/libcuda.so.1" || bail "libcuda.so is not built"
 PROGRAMS="$T/bin/probe"
 EXTRA_LIB=
-if [ -x "${CUDA_HOME:-/nonexistent}/bin/nvcc" ]; then
+if [ -n "$SANITIZER" ]; then
+	diag "only what the sanitizer has built can load a library that it has built: driver API only"
+elif [ -x "${CUDA_HOME:-/nonexistent}/bin/nvcc" ]; then
 	for flavour in static shared; do
 		if "$CUDA_HOME/bin/nvcc" -cudart $flavour -o "$T/bin/rt_$flavour" "$TOP_SRC/t/cuda/probe_rt.cu" >"$T/nvcc.log" 2>&1; then
 			PROGRAMS="$PROGRAMS $T/bin/rt_$flavour"

@@ -87,6 +87,9 @@ ssize_t vgpu_send_fds(int sock, const void *data, size_t len, const int *fds, in
 	return n;
 }
 
+/* No room beyond: the kernel fills what alignment adds, too. */
+_Static_assert(CMSG_SPACE(sizeof(int) * VGPU_MAX_FDS) == CMSG_LEN(sizeof(int) * VGPU_MAX_FDS), "control message of descriptors");
+
 ssize_t vgpu_recv_fds(int sock, void *data, size_t len, int *fds, int *nfds_out, int flags)
 {
 	union {

@@ -5,6 +5,8 @@ TAP_N=0 TAP_FAILED=0 TAP_CLEANUPS=
 TOP_SRC=${VGPU_TOP_SRCDIR:-$(cd "$(dirname "$0")/.." && pwd)}
 TOP_BUILD=${VGPU_TOP_BUILDDIR:-$TOP_SRC}
 T=$(mktemp -d "${TMPDIR:-/tmp}/vgpufs-test-XXXXXX") || exit 99
+# What --enable-sanitizer was given; empty in a plain build.
+SANITIZER=$(sed -n 's/^#define VGPU_SANITIZER "\(.*\)"$/\1/p' "$TOP_BUILD/config.h" 2>/dev/null)
 
 at_end() { TAP_CLEANUPS="$1
 $TAP_CLEANUPS"; }
@@ -32,6 +34,12 @@ not_ok() {
 	local name=$1 r; shift
 	"$@" >"$T/.out" 2>&1; r=$?
 	if [ $r -ne 0 ] && [ $r -lt 126 ]; then pass "$name"; else fail "$name"; diag "answered $r: $*"; sed 's/^/#   /' "$T/.out"; fi
+}
+# A program that the sanitizer did not build can load our libraries when its run time comes first: prints that
+# library; fails when there is none, as ThreadSanitizer and clang's static run time don't work so.
+sanitizer_preload() {
+	case $SANITIZER in *address*) ;; *) return 1 ;; esac
+	ldd "$1" | awk '$1 ~ /^libasan/ { print $3; found = 1 } END { exit !found }'
 }
 # is NAME GOT WANT
 is() { if [ "$2" = "$3" ]; then pass "$1"; else fail "$1"; diag "got:  $2"; diag "want: $3"; fi; }
