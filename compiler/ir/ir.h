@@ -180,20 +180,25 @@ enum ir_opnd_kind {
 
 enum ir_mem_base { IR_BASE_NONE, IR_BASE_REG, IR_BASE_SYM };
 
+/* 32 bytes: a module of cuBLAS has millions. The members of a union belong to different kinds. */
 struct ir_opnd {
 	uint8_t kind;          /* enum ir_opnd_kind */
 	uint8_t mem_base;      /* enum ir_mem_base */
-	uint8_t n_vec;
+	uint8_t n_vec;         /* 0: vec is not set */
 	bool neg;
-	uint32_t reg;          /* REG, MEM with register base: register number */
-	uint32_t sym;          /* SYM, MEM with symbol base, FUNC: symbol number of the module, or of the function if sym_local */
-	uint32_t block;
 	bool sym_local;        /* symbol declared inside the function (incl. its parameters) */
 	uint8_t sub;           /* 1 + index when only one byte, or half (then | 0x40), of reg is named (video instructions);
 	                          0x80 | number of digits: several, as in .b3210, with the digits packed in imm */
+	uint32_t reg;          /* REG, MEM with register base: register number */
+	union {
+		uint32_t sym;  /* SYM, MEM with symbol base, FUNC: symbol number of the module, or of the function if sym_local */
+		uint32_t block;        /* LABEL */
+	};
 	int64_t off;
-	uint64_t imm;
-	struct ir_opnd *vec;   /* VEC, and the coordinate vector of tex/surf */
+	union {
+		uint64_t imm;
+		struct ir_opnd *vec;   /* VEC, and the coordinate vector of tex/surf */
+	};
 };
 
 struct ir_loc { uint32_t line, col; uint32_t src_file, src_line; /* .loc, 0 = none */ };
