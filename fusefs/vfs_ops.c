@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "util/log.h"
 
 /* The kernel is told of changes; this bounds what a lost notice can do. */
-#define LONG_TIMEOUT 60.0
+#define LONG_TIMEOUT 3600.0
 
 static struct vfs *vfs_of(fuse_req_t req)
 {
@@ -409,6 +410,32 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t le
 		vfs_devs_set(v, req, &change, len);
 }
 
+/* An open and a read in one: what enumerates does nothing else with a node. Not listed: copies of a node don't carry it. */
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct vgpu_buf b = VGPU_BUF_INIT;
+	struct vfs_place p;
+
+	if (!place(req, ino, &p))
+		return;
+	if (p.e->kind != VFS_NODE || strcmp(name, VGP_NODE_XATTR) != 0) {
+		fuse_reply_err(req, ENODATA);
+		return;
+	}
+	vfs_show_place(&vfs_of(req)->src, p, &b);
+	if (b.failed)
+		fuse_reply_err(req, ENOMEM);
+	else if (b.len > XATTR_SIZE_MAX)
+		fuse_reply_err(req, E2BIG);
+	else if (size == 0)
+		fuse_reply_xattr(req, b.len);
+	else if (size < b.len)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, b.data, b.len);
+	vgpu_buf_free(&b);
+}
+
 /* ---- control ---- */
 
 bool vfs_same_process(struct vfs *v, uint32_t handle, pid_t tid)
@@ -581,6 +608,7 @@ const struct fuse_lowlevel_ops vfs_ops = {
 	.readdir = op_readdir,
 	.readdirplus = op_readdirplus,
 	.statfs = op_statfs,
+	.getxattr = op_getxattr,
 	.ioctl = op_ioctl,
 	.poll = op_poll,
 };

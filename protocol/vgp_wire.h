@@ -71,6 +71,9 @@ _Static_assert(sizeof(struct vgp_node_info) == 64, "vgp_node_info");
 /* Root or the mount's owner: read the registry anew; answers when the tree shows it. */
 #define VGP_IOC_RELOAD _IO('V', 3)
 
+/* What a node reads as, in one request; a table that is too long for an attribute answers E2BIG: open and read. */
+#define VGP_NODE_XATTR "user.vgpufs.table"
+
 /* ---- messages ---- */
 
 enum vgp_kind { VGP_KIND_CALL, VGP_KIND_QUEUED };

@@ -11,6 +11,22 @@ is "the control node reads as the device table" "$(head -1 "$MNT/dev/vgpuctl")" 
 is "it ends with its end" "$(tail -1 "$MNT/dev/nvidiactl")" "end"
 ok "both control nodes say the same" cmp "$MNT/dev/vgpuctl" "$MNT/dev/nvidiactl"
 is "a device's node has this device" "$(grep -c '^device ' "$MNT/dev/nvidia1") $(grep '^minor' "$MNT/dev/nvidia1")" "1 minor 1"
+if command -v python3 >/dev/null; then
+	attr() { python3 -c 'import os, sys
+try: sys.stdout.buffer.write(os.getxattr(sys.argv[1], sys.argv[2]))
+except OSError as e: print(e.strerror)' "$1" "$2"; }
+	for f in nvidiactl nvidia1; do
+		is "the attribute of $f says the same" "$(attr "$MNT/dev/$f" user.vgpufs.table)" "$(cat "$MNT/dev/$f")"
+	done
+	vgpu_ctl create >/dev/null
+	is "also after a change" "$(attr "$MNT/dev/nvidiactl" user.vgpufs.table | grep -c '^device ')" 3
+	vgpu_ctl remove 2
+	is "other files have no such attribute" "$(attr "$MNT/dev/nvidia-uvm" user.vgpufs.table)" "No data available"
+	is "and nodes no other" "$(attr "$MNT/dev/nvidiactl" user.other)" "No data available"
+	like "nor are attributes listed" "$(python3 -c 'import os, sys; os.listxattr(sys.argv[1])' "$MNT/dev/nvidiactl" 2>&1)" "not supported"
+else
+	skip "python3 is not here"
+fi
 is "the daemon is super's child" "$(cat "/proc/$(vgpu_daemon_pid)/comm")" vgpufsd
 not_ok "a second mount at the same place is refused" "$VGPU_SUPER" --state "$STATE" "$MNT"
 
