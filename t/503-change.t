@@ -65,5 +65,8 @@ is "as before" "$(cat "$D/0/name")" Other
 mv "$STATE" "$STATE.away"
 kill -9 "$(vgpu_daemon_pid)"
 is "a daemon without its registry shows what there was" "$(cat "$D/0/name") $(names)" "Other nvidia0 nvidia1"
+sleep 1.5
+is "also after it has looked for it" "$(cat "$D/0/name") $(names)" "Other nvidia0 nvidia1"
+not_ok "and makes no empty one" test -e "$STATE"
 mv "$STATE.away" "$STATE"
 done_testing
