@@ -118,6 +118,9 @@ int main(void)
 			writer(round, fds[1]);
 		}
 		close(fds[1]);
+		/* every other writer is killed once it has got to write, the rest wherever they are */
+		if (round % 2 && read(fds[0], &a, sizeof(a)) == sizeof(a))
+			acked[a.round] = a.number;
 		usleep((useconds_t)(rand() % 40000));
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
@@ -141,7 +144,7 @@ int main(void)
 	is_int(sound, ROUNDS, "… and passes the integrity check");
 	is_int(kept, ROUNDS, "… and has what was acknowledged");
 	is_int(clean, ROUNDS, "… and no half of a change");
-	ok(total > ROUNDS, "the writers got to write");
+	ok(total >= ROUNDS / 2, "the writers got to write");
 	{
 		struct registry *reg;
 		struct vgpu_err err;
