@@ -115,6 +115,8 @@ int eng_do_CTX_DESTROY(struct eng *e, struct eng_call *c)
 	eng_mem_free_ctx(e, ctx);
 	pthread_mutex_lock(&ctx->lock);
 	vgpu_buf_free(&ctx->print);
+	vgpu_buf_free(&ctx->log[0]);
+	vgpu_buf_free(&ctx->log[1]);
 	pthread_mutex_unlock(&ctx->lock);
 	pthread_mutex_lock(&e->tab_lock);
 	ctx->dev = NULL;

@@ -305,6 +305,22 @@ static void write_log(struct eng_call *c, const struct ptx_diag *d, const struct
 	memcpy(c->out, &log, sizeof(log));
 }
 
+/* What MODULE_LOG answers from now on. */
+static void keep_log(struct eng_ctx *ctx, const struct eng_call *c, const struct ptx_diag *d, const struct vgpu_err *err)
+{
+	bool verbose = c->cmd.a.MODULE_LOAD.flags & VGP_MODULE_F_VERBOSE;
+	const char *own = !d->errors.len && err->status ? err->text : "";
+
+	pthread_mutex_lock(&ctx->lock);
+	vgpu_buf_free(&ctx->log[0]);
+	vgpu_buf_free(&ctx->log[1]);
+	if (verbose)
+		vgpu_buf_add(&ctx->log[0], vgpu_buf_text(&d->infos), MIN(d->infos.len, (size_t)ENG_LOG_MAX));
+	vgpu_buf_add(&ctx->log[1], vgpu_buf_text(&d->errors), MIN(d->errors.len, (size_t)ENG_LOG_MAX));
+	vgpu_buf_str(&ctx->log[1], own);
+	pthread_mutex_unlock(&ctx->lock);
+}
+
 /* A module none of whose kernels can run is refused; with one that can, the others fail when asked for. */
 static int check_entries(const struct ir_module *ir, struct ptx_diag *d, uint32_t *n_entries, struct vgpu_err *err)
 {
@@ -378,6 +394,7 @@ int eng_do_MODULE_LOAD(struct eng *e, struct eng_call *c)
 		pthread_mutex_unlock(&e->tab_lock);
 	}
 	write_log(c, &d, &err, n);
+	keep_log(ctx, c, &d, &err);
 	ptx_diag_fini(&d);
 	if (r)
 		module_free(e, mod);
@@ -462,7 +479,8 @@ static void put_out(struct eng_call *c, const void *data, size_t n)
 	c->out_len += (uint32_t)n;
 }
 
-static void func_describe(struct eng_call *c, const struct eng_func *f)
+/* struct vgp_func_info, parameters, name with its NUL. */
+static void func_describe(const struct eng_func *f, struct vgpu_buf *b)
 {
 	const struct ir_module *m = f->mod->ir;
 	const struct ir_func *ir = &m->funcs[f->index];
@@ -478,15 +496,13 @@ static void func_describe(struct eng_call *c, const struct eng_func *f)
 	memcpy(i.max_ntid, ir->max_ntid, sizeof(i.max_ntid));
 	memcpy(i.req_ntid, ir->req_ntid, sizeof(i.req_ntid));
 	memcpy(i.cluster, ir->cluster, sizeof(i.cluster));
-	put_out(c, &i, sizeof(i));
+	vgpu_buf_add(b, &i, sizeof(i));
 	for (uint32_t k = 0; k < i.n_params; k++) {
 		struct vgp_func_param p = { (uint32_t)ir->proto.params[k].offset, (uint32_t)ir->proto.params[k].size };
 
-		put_out(c, &p, sizeof(p));
+		vgpu_buf_add(b, &p, sizeof(p));
 	}
-	put_out(c, ir->name, strlen(ir->name) + 1);
-	if (c->out_len == c->out_cap)
-		c->out[c->out_len - 1] = 0;     /* a name that is cut still ends */
+	vgpu_buf_add(b, ir->name, strlen(ir->name) + 1);
 }
 
 /* Describes it, or says why it can't be had. Called with module_lock. */
@@ -494,6 +510,7 @@ static int func_answer(struct eng *e, struct eng_call *c, struct eng_module *mod
 {
 	const struct ir_func *ir = &mod->ir->funcs[index];
 	struct vgpu_err err = VGPU_ERR_INIT;
+	struct vgpu_buf b = VGPU_BUF_INIT;
 	struct eng_func *f = NULL;
 	char why[512];
 	int r;
@@ -508,9 +525,13 @@ static int func_answer(struct eng *e, struct eng_call *c, struct eng_module *mod
 		put_out(c, err.text, strlen(err.text));
 		return r;
 	}
-	func_describe(c, f);
+	func_describe(f, &b);
+	put_out(c, vgpu_buf_text(&b), b.len);
+	if (b.len > c->out_cap)
+		c->out[c->out_cap - 1] = 0;     /* a name that is cut still ends */
 	*id = f->id;
-	return 0;
+	vgpu_buf_free(&b);
+	return b.failed ? -VGPU_E_NOMEM : 0;
 }
 
 /* Data in as text; NULL: too long or empty. */
@@ -578,6 +599,77 @@ int eng_do_FUNC_CHECK(struct eng *e, struct eng_call *c)
 	return 0;       /* one that can't run has no number */
 }
 
+/* All of a text in parts. */
+static void put_from(struct eng_call *c, const struct vgpu_buf *b, uint64_t offset)
+{
+	if (offset < b->len)
+		put_out(c, b->data + offset, b->len - offset);
+}
+
+int eng_do_FUNC_INFO(struct eng *e, struct eng_call *c)
+{
+	struct eng_func *f = eng_func_ref(e, c->cmd.a.FUNC_INFO.func);
+	struct vgpu_buf b = VGPU_BUF_INIT;
+
+	if (!f)
+		return -VGPU_E_INVALID_HANDLE;
+	func_describe(f, &b);
+	eng_module_unref(e, f->mod);
+	put_from(c, &b, c->cmd.a.FUNC_INFO.offset);
+	c->reply.r.FUNC_INFO.total = b.len;
+	vgpu_buf_free(&b);
+	return b.failed ? -VGPU_E_NOMEM : 0;
+}
+
+int eng_do_MODULE_LOG(struct eng *e, struct eng_call *c)
+{
+	const struct vgp_args_MODULE_LOG *a = &c->cmd.a.MODULE_LOG;
+	struct eng_ctx *ctx = eng_ctx_get(e, a->ctx);
+
+	if (!ctx)
+		return -VGPU_E_INVALID_CONTEXT;
+	if (a->which >= ARRAY_SIZE(ctx->log))
+		return -VGPU_E_INVALID;
+	pthread_mutex_lock(&ctx->lock);
+	put_from(c, &ctx->log[a->which], a->offset);
+	c->reply.r.MODULE_LOG.total = ctx->log[a->which].len;
+	pthread_mutex_unlock(&ctx->lock);
+	return 0;
+}
+
+static uint32_t global_flags(const struct ir_var *v)
+{
+	return (v->managed ? VGP_GLOBAL_F_MANAGED : 0u) | (v->space == IR_SPACE_CONST ? VGP_GLOBAL_F_CONST : 0u);
+}
+
+/* Called with tab_lock. */
+static bool var_around(const struct eng_module *mod, uint64_t addr, struct vgp_reply_GLOBAL_AT *out)
+{
+	for (uint32_t i = 0; i < mod->ir->n_vars; i++) {
+		const struct ir_var *v = &mod->ir->vars[i];
+
+		if (!is_placed(v) || addr < mod->var_addr[i] || addr - mod->var_addr[i] >= v->size)
+			continue;
+		*out = (struct vgp_reply_GLOBAL_AT){ .base = mod->var_addr[i], .size = v->size, .ctx = mod->ctx->id, .module = mod->id,
+						     .flags = global_flags(v) };
+		return true;
+	}
+	return false;
+}
+
+int eng_do_GLOBAL_AT(struct eng *e, struct eng_call *c)
+{
+	struct vgpu_htab_slot *s;
+	bool found = false;
+	size_t i = 0;
+
+	pthread_mutex_lock(&e->tab_lock);
+	while (!found && (s = vgpu_htab_next(&e->modules, &i)))
+		found = var_around(s->value, c->cmd.a.GLOBAL_AT.addr, &c->reply.r.GLOBAL_AT);
+	pthread_mutex_unlock(&e->tab_lock);
+	return found ? 0 : -VGPU_E_NOT_FOUND;
+}
+
 int eng_do_GLOBAL_GET(struct eng *e, struct eng_call *c)
 {
 	struct eng_module *mod = module_ref(e, c->cmd.a.GLOBAL_GET.module);
@@ -590,8 +682,7 @@ int eng_do_GLOBAL_GET(struct eng *e, struct eng_call *c)
 	if (i >= 0 && is_placed(&mod->ir->vars[i])) {
 		c->reply.r.GLOBAL_GET.addr = mod->var_addr[i];
 		c->reply.r.GLOBAL_GET.size = mod->ir->vars[i].size;
-		c->reply.r.GLOBAL_GET.flags = (mod->ir->vars[i].managed ? VGP_GLOBAL_F_MANAGED : 0u) |
-					      (mod->ir->vars[i].space == IR_SPACE_CONST ? VGP_GLOBAL_F_CONST : 0u);
+		c->reply.r.GLOBAL_GET.flags = global_flags(&mod->ir->vars[i]);
 		r = 0;
 	}
 	eng_module_unref(e, mod);

@@ -37,6 +37,8 @@ enum { ENG_DONE = 0, ENG_ASYNC = 1 };
 #define ENG_QUEUED_BYTES_MAX (1ull << 30)
 #define ENG_EVENTS_MAX 1048576u
 #define ENG_MODULES_MAX 65536u
+/* Bytes of each log that a context keeps for MODULE_LOG. */
+#define ENG_LOG_MAX (16u << 20)
 
 /* ---- calls ---- */
 
@@ -109,6 +111,7 @@ struct eng_ctx {
 	char fault_text[512];
 	uint64_t limits[VGP_LIMIT_COUNT];
 	struct vgpu_buf print;
+	struct vgpu_buf log[2];       /* info and errors of the latest MODULE_LOAD */
 	struct eng_heap *heap;
 	uint64_t next_grid;           /* atomic */
 };

@@ -130,6 +130,8 @@ static void free_contexts(struct eng *e)
 			continue;
 		eng_heap_fini(ctx);
 		vgpu_buf_free(&ctx->print);
+		vgpu_buf_free(&ctx->log[0]);
+		vgpu_buf_free(&ctx->log[1]);
 		pthread_mutex_destroy(&ctx->lock);
 		free(ctx);
 	}

@@ -34,8 +34,8 @@ static CUresult find_side(struct vcu_side *s, const struct vcu_copy *c)
 		s->base = range.dev + (s->base - range.addr);
 		return s->kind == VCU_SIDE_HOST && s->device ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 	}
-	/* Begins in an allocation and runs over its end, or must be the device's and is not. */
-	if (s->kind == VCU_SIDE_DEVICE || vcu_mem_find(s->base, 1, &range))
+	/* Begins in an allocation and runs over its end, or must be the device's and is not, or is only the device's (heap). */
+	if (s->kind == VCU_SIDE_DEVICE || vcu_mem_known(s->base, 1, &range) || vcu_mem_in_window(s->base))
 		return CUDA_ERROR_INVALID_VALUE;
 	return CUDA_SUCCESS;
 }

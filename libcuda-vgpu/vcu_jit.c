@@ -93,10 +93,37 @@ static void put(char *buf, size_t cap, void **size_out, const char *text, size_t
 		*size_out = (void *)(uintptr_t)n;
 }
 
-void vcu_jit_log(struct vcu_jit *j, const void *data, size_t len)
+/* All of a text that the answer had no room for, into a buffer of the program. False: it can't be had. */
+static bool fetch(struct vcu_ctx *c, unsigned which, char *buf, size_t cap, void **size_out)
+{
+	struct vgp_cmd cmd = { .op = VGP_OP_MODULE_LOG, .a.MODULE_LOG = { .ctx = c->wire, .which = which } };
+	uint64_t total = UINT64_MAX, at = 0;
+	struct vgp_reply rep;
+
+	if (!buf || !cap)
+		return false;
+	while (at < MIN(total, (uint64_t)cap - 1)) {
+		size_t n = 0;
+
+		cmd.a.MODULE_LOG.offset = at;
+		if (tr_call(vcu_session(), &cmd, NULL, 0, &rep, buf + at, cap - 1 - at, &n, NULL))
+			return false;
+		total = rep.r.MODULE_LOG.total;
+		at += n;
+		if (!n)
+			break;
+	}
+	buf[at] = '\0';
+	if (size_out)
+		*size_out = (void *)(uintptr_t)(at ? at + 1 : 0);
+	return true;
+}
+
+void vcu_jit_log(struct vcu_jit *j, struct vcu_ctx *c, const void *data, size_t len)
 {
 	struct vgp_module_log log = { 0 };
 	const char *text = (const char *)data + sizeof(log);
+	bool cut = len >= VCU_JIT_ANSWER;
 
 	if (len >= sizeof(log)) {
 		memcpy(&log, data, sizeof(log));
@@ -106,8 +133,10 @@ void vcu_jit_log(struct vcu_jit *j, const void *data, size_t len)
 	}
 	log.info_len = (uint32_t)MIN((size_t)log.info_len, len);
 	log.error_len = (uint32_t)MIN((size_t)log.error_len, len - log.info_len);
-	put(j->info, j->info_cap, j->info_size_out, text, log.info_len);
-	put(j->error, j->error_cap, j->error_size_out, text + log.info_len, log.error_len);
+	if (!cut || !fetch(c, 0, j->info, j->info_cap, j->info_size_out))
+		put(j->info, j->info_cap, j->info_size_out, text, log.info_len);
+	if (!cut || !fetch(c, 1, j->error, j->error_cap, j->error_size_out))
+		put(j->error, j->error_cap, j->error_size_out, text + log.info_len, log.error_len);
 }
 
 void vcu_jit_error(struct vcu_jit *j, const char *text)

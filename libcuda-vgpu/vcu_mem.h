@@ -26,8 +26,13 @@ struct vcu_range {
 	struct vcu_pool *pool;     /* came from a pool */
 };
 
-/* True if [addr, addr+len) lies in one allocation; len 0 counts as 1. */
+/* True if [addr, addr+len) lies in one allocation; len 0 counts as 1. A module's variable that the program
+ * never asked for by name, but whose address a kernel gave it, is asked for at the worker. */
 bool vcu_mem_find(uint64_t addr, uint64_t len, struct vcu_range *out);
+/* The same without asking: the table alone. */
+bool vcu_mem_known(uint64_t addr, uint64_t len, struct vcu_range *out);
+/* True for the window's addresses, which are never the program's own memory. */
+bool vcu_mem_in_window(uint64_t addr);
 /* True if any allocation has a byte of [addr, addr+len). */
 bool vcu_mem_overlaps(uint64_t addr, uint64_t len);
 /* Adds an entry (id is given here). False: no memory. */

@@ -9,11 +9,11 @@
 #include "util/sys.h"
 
 #define PAGE 4096u
-#define LOG_CAP VGP_RING_REPLY_DATA
 #define FILE_MAX ((size_t)2 << 30)
 
 struct module_part {
 	pthread_mutex_t lock;
+	pthread_mutex_t compiling; /* one at a time: the worker keeps the logs of the latest */
 	struct vcu_module *list;
 };
 
@@ -27,6 +27,7 @@ CUresult vcu_module_ctx_init(struct vcu_ctx *c)
 	if (!p)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->compiling, NULL);
 	c->part[VCU_PART_module] = p;
 	return CUDA_SUCCESS;
 }
@@ -45,6 +46,7 @@ void vcu_module_ctx_fini(struct vcu_ctx *c)
 		vcu_module_free(m, false);
 	}
 	c->part[VCU_PART_module] = NULL;
+	pthread_mutex_destroy(&p->compiling);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -78,9 +80,10 @@ static CUresult stage(struct vcu_ctx *c, const struct vgpu_ptx_images *images, s
 
 static CUresult compile(struct vcu_ctx *c, const struct vgpu_ptx_images *images, struct vcu_jit *jit, uint32_t *wire)
 {
+	struct module_part *p = c->part[VCU_PART_module];
 	struct vgp_cmd cmd = { .op = VGP_OP_MODULE_LOAD };
 	struct vgp_image *v = calloc(images->list.n, sizeof(*v));
-	char *log = malloc(LOG_CAP);
+	char *log = malloc(VCU_JIT_ANSWER);
 	struct vgp_reply rep;
 	uint64_t staging;
 	size_t n = 0;
@@ -90,11 +93,13 @@ static CUresult compile(struct vcu_ctx *c, const struct vgpu_ptx_images *images,
 		cmd.a.MODULE_LOAD.ctx = c->wire;
 		cmd.a.MODULE_LOAD.count = (uint32_t)images->list.n;
 		cmd.a.MODULE_LOAD.flags = jit ? jit->flags : 0;
-		cmd.a.MODULE_LOAD.log_cap = LOG_CAP;
-		r = vcu_result(tr_call(vcu_session(), &cmd, v, images->list.n * sizeof(*v), &rep, log, LOG_CAP, &n, NULL));
-		vcu_window_free(staging);
+		cmd.a.MODULE_LOAD.log_cap = VCU_JIT_ANSWER;
+		pthread_mutex_lock(&p->compiling);
+		r = vcu_result(tr_call(vcu_session(), &cmd, v, images->list.n * sizeof(*v), &rep, log, VCU_JIT_ANSWER, &n, NULL));
 		if (jit)
-			vcu_jit_log(jit, log, n);
+			vcu_jit_log(jit, c, log, n);
+		pthread_mutex_unlock(&p->compiling);
+		vcu_window_free(staging);
 		if (!r)
 			*wire = rep.r.MODULE_LOAD.module;
 	}
@@ -237,7 +242,44 @@ damaged:
 	return CUDA_ERROR_UNKNOWN;
 }
 
+/* Room for an answer of FUNC_GET and FUNC_AT, and the most that is believed of FUNC_INFO. */
 #define FUNC_ANSWER_MAX 65536
+#define FUNC_INFO_MAX (4u << 20)
+
+/* What the answer had no room for (many parameters, a long name) comes by FUNC_INFO: *data, *len become all of it. */
+static CUresult func_rest(uint32_t wire, char **data, size_t *len)
+{
+	struct vgp_cmd cmd = { .op = VGP_OP_FUNC_INFO, .a.FUNC_INFO = { .func = wire } };
+	uint64_t total = FUNC_ANSWER_MAX, at = 0;
+	struct vgp_reply rep;
+	CUresult r;
+
+	if (*len < VGP_RING_REPLY_DATA)
+		return CUDA_SUCCESS;
+	for (;;) {
+		size_t n = 0;
+		char *more;
+
+		cmd.a.FUNC_INFO.offset = at;
+		r = vcu_result(tr_call(vcu_session(), &cmd, NULL, 0, &rep, *data + at, total - at, &n, NULL));
+		if (r)
+			return r;
+		at += n;
+		if (at >= rep.r.FUNC_INFO.total || !n)
+			break;
+		if (rep.r.FUNC_INFO.total > FUNC_INFO_MAX)
+			return CUDA_ERROR_OUT_OF_MEMORY;
+		if (rep.r.FUNC_INFO.total > total) {
+			total = rep.r.FUNC_INFO.total;
+			more = realloc(*data, total);
+			if (!more)
+				return CUDA_ERROR_OUT_OF_MEMORY;
+			*data = more;
+		}
+	}
+	*len = at;
+	return CUDA_SUCCESS;
+}
 
 CUresult vcu_module_func(struct vcu_module *m, const char *name, struct vcu_func **out)
 {
@@ -254,6 +296,8 @@ CUresult vcu_module_func(struct vcu_module *m, const char *name, struct vcu_func
 	data = malloc(FUNC_ANSWER_MAX);
 	r = data ? vcu_result(tr_call(vcu_session(), &cmd, name, strlen(name), &rep, data, FUNC_ANSWER_MAX, &n, NULL))
 		 : CUDA_ERROR_OUT_OF_MEMORY;
+	if (!r)
+		r = func_rest(rep.r.FUNC_GET.func, &data, &n);
 	if (!r)
 		r = func_new(m, rep.r.FUNC_GET.func, name, data, n, out);
 	free(data);
@@ -287,7 +331,9 @@ CUresult vcu_module_entries(struct vcu_module *m, struct vcu_func **v, unsigned 
 		if (!r)
 			count = rep.r.FUNC_AT.count;
 		if (!r && i < room) {
-			r = func_new(m, rep.r.FUNC_AT.func, NULL, data, n, &f);
+			r = func_rest(rep.r.FUNC_AT.func, &data, &n);
+			if (!r)
+				r = func_new(m, rep.r.FUNC_AT.func, NULL, data, n, &f);
 			if (!r)
 				v[i] = f;
 		}
@@ -319,7 +365,7 @@ static CUresult var_add(struct vcu_module *m, uint64_t addr, uint64_t size, bool
 		if (st)
 			return vcu_result(st);
 	}
-	if (vcu_mem_find(addr, 1, NULL))
+	if (vcu_mem_known(addr, 1, NULL))
 		return CUDA_SUCCESS;
 	return vcu_mem_add(&range) && vgpu_vec_push(&m->vars, addr) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -339,6 +385,42 @@ CUresult vcu_module_var(struct vcu_module *m, const char *name, uint64_t *addr, 
 	r = var_add(m, *addr, *size, *managed);
 	pthread_mutex_unlock(&m->lock);
 	return r;
+}
+
+struct var_at {
+	struct vgp_reply_GLOBAL_AT at;
+	bool added;
+};
+
+static void add_var_at(struct vcu_ctx *c, void *arg)
+{
+	struct module_part *p = c->part[VCU_PART_module];
+	struct var_at *v = arg;
+
+	if (c->wire != v->at.ctx || !p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	for (struct vcu_module *m = p->list; m; m = m->next) {
+		if (m->wire != v->at.module)
+			continue;
+		pthread_mutex_lock(&m->lock);
+		v->added = !var_add(m, v->at.base, v->at.size, v->at.flags & VGP_GLOBAL_F_MANAGED);
+		pthread_mutex_unlock(&m->lock);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool vcu_module_var_at(uint64_t addr)
+{
+	struct vgp_cmd cmd = { .op = VGP_OP_GLOBAL_AT, .a.GLOBAL_AT = { .addr = addr } };
+	struct vgp_reply rep;
+	struct var_at v = { 0 };
+
+	if (vcu_call(&cmd, NULL, 0, &rep))
+		return false;
+	v.at = rep.r.GLOBAL_AT;
+	vcu_ctx_foreach(NULL, add_var_at, &v);
+	return v.added;
 }
 
 /* ---- entry points ---- */

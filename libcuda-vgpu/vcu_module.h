@@ -81,8 +81,10 @@ struct vcu_jit {
 };
 
 CUresult vcu_jit_parse(struct vcu_jit *j, unsigned n, const CUjit_option *options, void **values);
-/* Puts a worker's log (struct vgp_module_log and texts) into the program's buffers. */
-void vcu_jit_log(struct vcu_jit *j, const void *data, size_t len);
+/* Bytes of a MODULE_LOAD's answer; logs that don't fit are fetched by MODULE_LOG. */
+#define VCU_JIT_ANSWER VGP_RING_REPLY_DATA
+/* Puts the logs of c's latest MODULE_LOAD (whose answer is data) into the program's buffers. */
+void vcu_jit_log(struct vcu_jit *j, struct vcu_ctx *c, const void *data, size_t len);
 /* A message of our own into the error buffer. */
 void vcu_jit_error(struct vcu_jit *j, const char *text);
 void vcu_jit_time(struct vcu_jit *j, uint64_t ns);
@@ -100,6 +102,8 @@ void vcu_module_free(struct vcu_module *m, bool unload);
 CUresult vcu_module_func(struct vcu_module *m, const char *name, struct vcu_func **out);
 /* All entries, in the order of the PTX; v has room for *n, which becomes how many there are. */
 CUresult vcu_module_entries(struct vcu_module *m, struct vcu_func **v, unsigned *n);
+/* Enters the variable that addr lies in into the table of vcu_mem.h; false: there is none. */
+bool vcu_module_var_at(uint64_t addr);
 CUresult vcu_module_var(struct vcu_module *m, const char *name, uint64_t *addr, uint64_t *size, bool *managed);
 
 /* ---- libraries (vcu_library.c) ---- */

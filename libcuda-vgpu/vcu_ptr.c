@@ -116,6 +116,9 @@ CUresult vcu_PointerSetAttribute(const void *value, CUpointer_attribute attribut
 {
 	if (!value || attribute != CU_POINTER_ATTRIBUTE_SYNC_MEMOPS)
 		return CUDA_ERROR_INVALID_VALUE;
+	/* a variable that nobody asked for by name enters the table here */
+	if (!vcu_mem_find(ptr, 1, NULL))
+		return CUDA_ERROR_INVALID_VALUE;
 	return vcu_mem_set_sync_memops(ptr, *(const int *)value != 0) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "libcuda-vgpu/vcu_mem.h"
+#include "libcuda-vgpu/vcu_module.h"
 #include "util/vec.h"
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
@@ -35,7 +36,7 @@ static struct vcu_range *around(uint64_t addr, uint64_t len)
 	return r;
 }
 
-bool vcu_mem_find(uint64_t addr, uint64_t len, struct vcu_range *out)
+bool vcu_mem_known(uint64_t addr, uint64_t len, struct vcu_range *out)
 {
 	struct vcu_range *r;
 
@@ -45,6 +46,24 @@ bool vcu_mem_find(uint64_t addr, uint64_t len, struct vcu_range *out)
 		*out = *r;
 	pthread_rwlock_unlock(&lock);
 	return r != NULL;
+}
+
+bool vcu_mem_in_window(uint64_t addr)
+{
+	struct tr_session *s = vcu_session();
+	uint64_t at = 0, size = 0;
+
+	if (!s)
+		return false;
+	tr_window(s, &at, &size);
+	return addr >= at && addr - at < size;
+}
+
+bool vcu_mem_find(uint64_t addr, uint64_t len, struct vcu_range *out)
+{
+	if (vcu_mem_known(addr, len, out))
+		return true;
+	return !vcu_mem_known(addr, 1, NULL) && vcu_mem_in_window(addr) && vcu_module_var_at(addr) && vcu_mem_known(addr, len, out);
 }
 
 bool vcu_mem_overlaps(uint64_t addr, uint64_t len)

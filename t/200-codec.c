@@ -18,6 +18,7 @@ static const struct {
 	{ "MEM_WRITE", 23, 0, 8, 0 }, { "MEM_READ", 24, 0, 16, 0 },
 	{ "MODULE_LOAD", 30, 0, 16, 4 }, { "MODULE_UNLOAD", 31, 0, 4, 0 }, { "FUNC_GET", 32, 0, 4, 4 },
 	{ "FUNC_AT", 33, 0, 8, 8 }, { "GLOBAL_GET", 34, 0, 4, 24 }, { "FUNC_CHECK", 35, 0, 4, 0 },
+	{ "MODULE_LOG", 36, 0, 16, 8 }, { "FUNC_INFO", 37, 0, 16, 8 }, { "GLOBAL_AT", 38, 0, 8, 32 },
 	{ "QUEUE_CREATE", 40, 0, 16, 0 }, { "QUEUE_DESTROY", 41, 0, 4, 0 }, { "QUEUE_WAIT", 42, 0, 24, 16 },
 	{ "EVENT_TIME", 43, 0, 4, 8 }, { "HOST_DONE", 44, 0, 16, 0 },
 	{ "NOP", 64, 1, 0, 0 }, { "LAUNCH", 65, 1, 8, 0 }, { "COPY", 66, 1, 24, 0 }, { "COPY_3D", 67, 1, 0, 0 },

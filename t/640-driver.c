@@ -342,6 +342,124 @@ static void test_module(void)
 	CU_IS(cuLibraryGetKernel(&k, lib, "touch"), CUDA_ERROR_INVALID_HANDLE);
 }
 
+/* A text that grows as it is written. */
+struct text {
+	char *s;
+	size_t n;
+	FILE *f;
+};
+
+static void text_open(struct text *t)
+{
+	t->f = open_memstream(&t->s, &t->n);
+	fputs(".version 8.0\n.target sm_75\n.address_size 64\n", t->f);
+}
+
+/* More than an answer's room in the ring: a log, a kernel's name, its parameters. */
+static void test_long_answers(void)
+{
+	enum { NAME = 10000, PARAMS = 700, WRONG = 400 };
+	CUjit_option o[] = { CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES };
+	static char log[1 << 20], cut[6000];
+	void *val[] = { log, (void *)sizeof(log) };
+	char *name = malloc(NAME + 1), line[100];
+	const char *got = NULL;
+	struct text t;
+	CUfunction f = NULL, g = NULL;
+	CUmodule m;
+	size_t off = 0, size = 0;
+	bool all = true;
+
+	/* instructions that are known but can't run: each kernel is named */
+	t.f = open_memstream(&t.s, &t.n);
+	fputs(".version 8.6\n.target sm_100a\n.address_size 64\n", t.f);
+	for (int i = 0; i < WRONG; i++)
+		fprintf(t.f, ".visible .entry kernel_number_%d() { tcgen05.wait::ld.sync.aligned; ret; }\n", i);
+	fclose(t.f);
+	CU_IS(cuModuleLoadDataEx(&m, t.s, 2, o, val), CUDA_ERROR_INVALID_PTX);
+	ok((size_t)val[1] == strlen(log) + 1, "a log of %zu bytes and its length", strlen(log));
+	for (int i = 0; i < WRONG; i++) {
+		snprintf(line, sizeof(line), "line %d;", i + 4);
+		all = all && strstr(log, line);
+	}
+	ok(all, "names every line");
+	memset(cut, 'x', sizeof(cut));
+	val[0] = cut;
+	val[1] = (void *)(sizeof(cut) - 100);
+	CU_IS(cuModuleLoadDataEx(&m, t.s, 2, o, val), CUDA_ERROR_INVALID_PTX);
+	ok(strlen(cut) <= sizeof(cut) - 101 && cut[sizeof(cut) - 100] == 'x' && !strncmp(cut, log, strlen(cut)),
+	   "a smaller buffer gets its beginning and no byte more");
+	free(t.s);
+
+	memset(name, 'n', NAME);
+	name[NAME] = '\0';
+	text_open(&t);
+	fprintf(t.f, ".visible .entry %s(.param .u32 p) { ret; }\n.visible .entry many(", name);
+	for (int i = 0; i < PARAMS; i++)
+		fprintf(t.f, "%s.param .u32 p%d", i ? ", " : "", i);
+	fputs(") { ret; }\n", t.f);
+	fclose(t.f);
+	CU(cuModuleLoadData(&m, t.s));
+	CU(cuModuleEnumerateFunctions(&f, 1, m));
+	CU(cuFuncGetName(&got, f));
+	ok(got && !strcmp(got, name), "a name of %d bytes is whole", NAME);
+	CU(cuModuleGetFunction(&g, m, name));
+	ok(f == g, "and finds the same kernel");
+	CU(cuModuleGetFunction(&g, m, "many"));
+	CU(cuFuncGetParamInfo(g, PARAMS - 1, &off, &size));
+	ok(off == 4 * (PARAMS - 1) && size == 4, "the last of %d parameters", PARAMS);
+	CU_IS(cuFuncGetParamInfo(g, PARAMS, &off, &size), CUDA_ERROR_INVALID_VALUE);
+	CU(cuModuleUnload(m));
+	free(t.s);
+	free(name);
+}
+
+/* Addresses that only a kernel told the program. */
+static void test_told_addresses(void)
+{
+	static const char text[] =
+		".version 8.0\n.target sm_75\n.address_size 64\n"
+		".global .align 4 .b8 pad[12];\n.global .align 4 .b8 hidden[40];\n"
+		".extern .func (.param .b64 r) malloc(.param .b64 n);\n"
+		".visible .entry tell(.param .u64 out) { .reg .b64 %rd<4>; ld.param.u64 %rd1, [out];\n"
+		"mov.u64 %rd2, hidden; st.u64 [%rd1], %rd2;\n"
+		"{ .param .b64 n; .param .b64 r; st.param.b64 [n], 64; call.uni (r), malloc, (n); ld.param.b64 %rd3, [r]; }\n"
+		"st.u64 [%rd1+8], %rd3; ret; }\n";
+	CUdeviceptr out = alloc(16), told[2] = { 0 }, base = 0;
+	CUpointer_attribute a[] = { CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_RANGE_SIZE };
+	int v[10], w[10] = { 0 };
+	unsigned type = 0;
+	size_t size = 0;
+	void *data[] = { &type, &size };
+	CUmodule m;
+	CUfunction f;
+
+	for (int i = 0; i < 10; i++)
+		v[i] = 100 + i;
+	CU(cuModuleLoadData(&m, text));
+	CU(cuModuleGetFunction(&f, m, "tell"));
+	CU(cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, (void *[]){ &out }, NULL));
+	CU(cuMemcpyDtoH_v2(told, out, 16));
+	ok(told[0] && told[1], "a kernel told two addresses");
+	CU(cuMemcpyHtoD_v2(told[0], v, sizeof(v)));
+	CU(cuMemsetD32_v2(told[0] + 36, 7, 1));
+	CU(cuMemcpy((CUdeviceptr)w, told[0], sizeof(w)));
+	ok(!memcmp(v, w, 36) && w[9] == 7, "a variable's is good for copies and fills");
+	CU_IS(cuMemcpyHtoD_v2(told[0] + 4, v, sizeof(v)), CUDA_ERROR_INVALID_VALUE);
+	CU(cuMemGetAddressRange_v2(&base, &size, told[0] + 8));
+	ok(base == told[0] && size == 40, "its range");
+	CU(cuPointerGetAttributes(2, a, data, told[0] + 8));
+	ok(type == CU_MEMORYTYPE_DEVICE && size == 40, "its attributes");
+	CU_IS(cuMemFree_v2(told[0]), CUDA_ERROR_INVALID_VALUE);
+	/* As documented: the device's heap is no business of the API. */
+	CU_IS(cuMemcpyDtoH_v2(w, told[1], 4), CUDA_ERROR_INVALID_VALUE);
+	CU_IS(cuMemcpy((CUdeviceptr)w, told[1], 4), CUDA_ERROR_INVALID_VALUE);
+	CU_IS(cuMemsetD32_v2(told[1], 7, 1), CUDA_ERROR_INVALID_VALUE);
+	CU(cuModuleUnload(m));
+	CU_IS(cuMemcpyDtoH_v2(w, told[0], 4), CUDA_ERROR_INVALID_VALUE);
+	CU(cuMemFree_v2(out));
+}
+
 static int calls[3];
 
 static void CUDA_CB on_host(void *arg)
@@ -555,6 +673,8 @@ static int body(const char *transport)
 	test_host();
 	test_launch();
 	test_module();
+	test_long_answers();
+	test_told_addresses();
 	test_streams();
 	test_pool();
 	test_printf();
