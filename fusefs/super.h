@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "protocol/vgp_ctl.h"
 #include "util/err.h"
 #include "util/vec.h"
 
@@ -45,6 +46,10 @@ struct super {
 	int daemon_ctl;
 	bool daemon_ready;      /* this one has said READY */
 	bool served;            /* one has */
+	char device[24];        /* the mount's number in mountinfo; "": it can't be seen there */
+	int listen_fd;          /* dev/vgpu.sock, -1: none */
+	int helper_fd;          /* where the helper that binds it answers, -1: none runs */
+	int mounts_fd;          /* /proc/self/mountinfo, watched while we listen */
 	bool quit;              /* the daemon says that the mount is gone */
 	uint64_t crashes[32];   /* when the last ones were, ns */
 	unsigned n_crashes;
@@ -69,7 +74,22 @@ int super_spawn_daemon(struct super *s, struct vgpu_err *err);
 /* ctl_out: the daemon's end of the worker's control socket. */
 int super_spawn_worker(struct super *s, int client_sock, struct super_worker *w, struct vgpu_err *err);
 
+/* The number by which mountinfo knows the mount; false: it has no entry. */
+bool super_mount_find(struct super *s);
+/* It is still mounted somewhere in our name space. */
+bool super_mount_there(struct super *s);
+
+/* super_sock.c: the socket inside the mount */
+/* The daemon serves: starts the helper once, hands each daemon the socket. True: the helper has not answered yet. */
+bool super_sock_ready(struct super *s);
+/* helper_fd is readable. */
+void super_sock_answer(struct super *s);
+/* mounts_fd has news: a mount that nobody sees any more shall not live for the socket's sake. */
+void super_sock_check(struct super *s);
+void super_sock_close(struct super *s);
+
 /* super_loop.c: serves until the mount has gone. ready_fd gets one byte when the first daemon serves. */
+void super_send_daemon(struct super *s, const struct vgp_ctl *m, const int *fds, int nfds);
 int super_loop(struct super *s, int ready_fd, struct vgpu_err *err);
 
 /* super_notify.c: one sd_notify(3) datagram, if somebody listens. */

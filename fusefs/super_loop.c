@@ -26,7 +26,7 @@
 #define CRASH_MAX 20u
 #define CRASH_WINDOW_NS 10000000000ull
 
-static void send_daemon(struct super *s, const struct vgp_ctl *m, const int *fds, int nfds)
+void super_send_daemon(struct super *s, const struct vgp_ctl *m, const int *fds, int nfds)
 {
 	/* A dead daemon's successor asks for what it needs, so a failure is no loss. */
 	if (s->daemon_ctl >= 0 && vgpu_send_fds(s->daemon_ctl, m, sizeof(*m), fds, nfds, 0) < 0 && errno != EPIPE)
@@ -48,7 +48,7 @@ static void tell_worker(struct super *s, const struct super_worker *w, bool with
 	struct vgp_ctl m = { .op = VGP_CTL_SPAWNED, .session = w->session, .pid = (uint32_t)w->pid };
 	int fds[3] = { w->ctl, w->pidfd, w->relay };
 
-	send_daemon(s, &m, fds, with_relay && w->relay >= 0 ? 3 : 2);
+	super_send_daemon(s, &m, fds, with_relay && w->relay >= 0 ? 3 : 2);
 }
 
 static void on_spawn(struct super *s, const struct vgp_ctl *m, int *fds, int nfds)
@@ -60,7 +60,7 @@ static void on_spawn(struct super *s, const struct vgp_ctl *m, int *fds, int nfd
 
 	if (nfds < 1 || nfds > 2) {
 		answer.status = VGPU_E_PROTOCOL;
-		send_daemon(s, &answer, NULL, 0);
+		super_send_daemon(s, &answer, NULL, 0);
 		return;
 	}
 	r = super_spawn_worker(s, fds[0], &w, &err);
@@ -76,7 +76,7 @@ static void on_spawn(struct super *s, const struct vgp_ctl *m, int *fds, int nfd
 	if (r) {
 		log_err("worker of session %llu: %s", (unsigned long long)m->session, err.text);
 		answer.status = (uint32_t)-r;
-		send_daemon(s, &answer, NULL, 0);
+		super_send_daemon(s, &answer, NULL, 0);
 		return;
 	}
 	tell_worker(s, &w, false);
@@ -88,7 +88,7 @@ static void on_restore(struct super *s)
 
 	for (size_t i = 0; i < s->workers.n; i++)
 		tell_worker(s, &s->workers.v[i], true);
-	send_daemon(s, &done, NULL, 0);
+	super_send_daemon(s, &done, NULL, 0);
 }
 
 static void on_end(struct super *s, uint64_t session)
@@ -96,6 +96,25 @@ static void on_end(struct super *s, uint64_t session)
 	for (size_t i = 0; i < s->workers.n; i++)
 		if (s->workers.v[i].session == session)
 			kill(s->workers.v[i].pid, SIGKILL);
+}
+
+/* For the first time. */
+static void serving(struct super *s, int *ready_fd)
+{
+	if (s->served)
+		return;
+	s->served = true;
+	if (*ready_fd >= 0) {
+		if (!s->opts.log)
+			dup2(s->null_fd, STDERR_FILENO);
+		dup2(s->null_fd, STDIN_FILENO);
+		dup2(s->null_fd, STDOUT_FILENO);
+		if (write(*ready_fd, "", 1) < 0)
+			log_warn("the starting process is gone, ignoring");
+		close(*ready_fd);
+		*ready_fd = -1;
+	}
+	super_notify("READY=1");
 }
 
 /* Messages of the daemon; the first READY is reported to ready_fd and the service manager. */
@@ -120,20 +139,8 @@ static void on_message(struct super *s, int *ready_fd)
 		case VGP_CTL_QUIT: s->quit = true; break;
 		case VGP_CTL_READY:
 			s->daemon_ready = true;
-			if (s->served)
-				break;
-			s->served = true;
-			if (*ready_fd >= 0) {
-				if (!s->opts.log)
-					dup2(s->null_fd, STDERR_FILENO);
-				dup2(s->null_fd, STDIN_FILENO);
-				dup2(s->null_fd, STDOUT_FILENO);
-				if (write(*ready_fd, "", 1) < 0)
-					log_warn("the starting process is gone, ignoring");
-				close(*ready_fd);
-				*ready_fd = -1;
-			}
-			super_notify("READY=1");
+			if (!super_sock_ready(s))
+				serving(s, ready_fd);
 			break;
 		default: log_warn("message %u of vgpufsd is unknown, ignoring", m.op);
 		}
@@ -150,7 +157,7 @@ static void on_worker_exit(struct super *s, size_t i, int status)
 
 	worker_close(&s->workers.v[i]);
 	vgpu_vec_swap_remove(&s->workers, i);
-	send_daemon(s, &m, NULL, 0);
+	super_send_daemon(s, &m, NULL, 0);
 }
 
 /* True when the daemon has crashed so often that a new one would not help. */
@@ -271,12 +278,19 @@ static int serve(struct super *s, int sfd, int *ready_fd, struct vgpu_err *err)
 	int r = super_spawn_daemon(s, err);
 
 	while (r == 0 && !s->quit) {
-		struct pollfd p[2] = { { .fd = sfd, .events = POLLIN }, { .fd = s->daemon_ctl, .events = POLLIN } };
+		struct pollfd p[4] = { { .fd = sfd, .events = POLLIN }, { .fd = s->daemon_ctl, .events = POLLIN },
+				       { .fd = s->helper_fd, .events = POLLIN }, { .fd = s->mounts_fd, .events = POLLPRI } };
 
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
 			return vgpu_err_errno(err, "poll");
 		if (p[1].revents)
 			on_message(s, ready_fd);
+		if (p[2].revents) {
+			super_sock_answer(s);
+			serving(s, ready_fd);
+		}
+		if (p[3].revents)
+			super_sock_check(s);
 		if (p[0].revents)
 			r = on_signal(s, sfd, &leaving, err);
 	}
@@ -300,6 +314,7 @@ int super_loop(struct super *s, int ready_fd, struct vgpu_err *err)
 		r = vgpu_err_errno(err, "signalfd");
 	else
 		r = serve(s, sfd, &ready_fd, err);
+	super_sock_close(s);
 	end_children(s);
 	if (r && !s->served)
 		super_umount(s, &busy, NULL);

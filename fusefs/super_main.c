@@ -121,7 +121,8 @@ static int run(struct super *s, int ready_fd, struct vgpu_err *err)
 
 int main(int argc, char **argv)
 {
-	static struct super s = { .fuse_fd = -1, .state_fd = -1, .null_fd = -1, .daemon_ctl = -1 };
+	static struct super s = { .fuse_fd = -1, .state_fd = -1, .null_fd = -1, .daemon_ctl = -1,
+				  .listen_fd = -1, .helper_fd = -1, .mounts_fd = -1 };
 	struct vgpu_err err = VGPU_ERR_INIT;
 	int ready_fd = -1, r;
 

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,8 +63,8 @@ static void unescape(char *s)
 	*to = 0;
 }
 
-/* The topmost mount at path is of our type. */
-static bool is_ours(const char *path)
+/* The topmost mount at path is of our type. device: its number, or NULL. */
+static bool find_ours(const char *path, char *device, size_t cap_device)
 {
 	cleanup_fclose FILE *f = fopen("/proc/self/mountinfo", "re");
 	cleanup_free char *line = NULL;
@@ -71,21 +72,50 @@ static bool is_ours(const char *path)
 	size_t cap = 0;
 
 	while (f && getline(&line, &cap, f) > 0) {
-		char *at, *type = strstr(line, " - "), *save = NULL;
+		char *at, *number = NULL, *type = strstr(line, " - "), *save = NULL;
 		int field = 0;
 
 		if (!type)
 			continue;
 		*type = 0;
-		for (at = strtok_r(line, " ", &save); at && field < 4; field++)
+		for (at = strtok_r(line, " ", &save); at && field < 4; field++) {
+			if (field == 2)
+				number = at;
 			at = strtok_r(NULL, " ", &save);
+		}
 		if (!at)
 			continue;
 		unescape(at);
-		if (strcmp(at, path) == 0)
-			ours = strncmp(type + 3, FSTYPE " ", sizeof(FSTYPE)) == 0;
+		if (strcmp(at, path) != 0)
+			continue;
+		ours = strncmp(type + 3, FSTYPE " ", sizeof(FSTYPE)) == 0;
+		if (device)
+			snprintf(device, cap_device, "%s", ours ? number : "");
 	}
 	return ours;
+}
+
+static bool is_ours(const char *path)
+{
+	return find_ours(path, NULL, 0);
+}
+
+bool super_mount_find(struct super *s)
+{
+	return find_ours(s->opts.mountpoint, s->device, sizeof(s->device)) && s->device[0];
+}
+
+bool super_mount_there(struct super *s)
+{
+	cleanup_fclose FILE *f = fopen("/proc/self/mountinfo", "re");
+	cleanup_free char *line = NULL;
+	char number[64];
+	size_t cap = 0;
+
+	while (f && getline(&line, &cap, f) > 0)
+		if (sscanf(line, "%*s %*s %63s", number) == 1 && strcmp(number, s->device) == 0)
+			return true;
+	return !f; /* can't tell */
 }
 
 static int detach(const char *path)
@@ -97,6 +127,14 @@ static int detach(const char *path)
 	return -1;
 }
 
+/* As stat, but asks the server: stat of a dead mount may be answered from what the kernel remembers. */
+static int probe(const char *path, struct stat *st)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) < 0 ? -1 : stat(path, st);
+}
+
 int super_mount_recover(struct super *s, struct vgpu_err *err)
 {
 	const char *path = s->opts.mountpoint;
@@ -104,7 +142,7 @@ int super_mount_recover(struct super *s, struct vgpu_err *err)
 
 	/* dead mounts may lie on top of each other */
 	for (int i = 0; i < 16; i++) {
-		if (stat(path, &st) == 0) {
+		if (probe(path, &st) == 0) {
 			if (!S_ISDIR(st.st_mode))
 				return vgpu_err_set(err, VGPU_E_INVALID, "mount point %s is not a directory", path);
 			if (is_ours(path))
@@ -199,6 +237,6 @@ void super_mount_clear(struct super *s)
 	if (s->fuse_fd >= 0)
 		close(s->fuse_fd);
 	s->fuse_fd = -1;
-	if (stat(s->opts.mountpoint, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) && is_ours(s->opts.mountpoint))
+	if (probe(s->opts.mountpoint, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) && is_ours(s->opts.mountpoint))
 		detach(s->opts.mountpoint);
 }

@@ -26,6 +26,8 @@
 #include "util/vec.h"
 
 struct vfs;
+struct vfs_client;
+struct vfs_guest;
 struct registry;
 
 /* Something that epoll watches. */
@@ -94,6 +96,8 @@ struct vfs {
 	struct fuse_session *se;
 	int fuse_fd;                   /* what requests are read from */
 	int ep;
+	struct vfs_watch sock_watch;   /* the listening socket inside the mount */
+	struct vfs_guest *guests;      /* connected, HELLO has not come */
 	struct vfs_watch fuse_watch, super_watch, timer_watch, jobs_watch;
 	struct fuse_buf in;
 	/* the request that is being served */
@@ -139,6 +143,9 @@ struct vfs_handle *vfs_handle_get(struct vfs *v, uint64_t fh, uint32_t *index_ou
 struct vfs_later *vfs_later_new(struct vfs *v, fuse_req_t req, uint32_t handle);
 struct vfs_live_sess *vfs_sess_of(const struct vfs *v, uint32_t handle);
 uint64_t vfs_unique(const struct vfs *v);
+/* A handle that the kernel does not know, for a session over a connection. */
+int vfs_handle_for_socket(struct vfs *v, uint32_t *index_out);
+void vfs_handle_drop(struct vfs *v, uint32_t index);
 
 /* vfs_job.c */
 int vfs_jobs_start(struct vfs *v, struct vgpu_err *err);
@@ -158,6 +165,8 @@ void vfs_devs_set(struct vfs *v, fuse_req_t req, const struct vfs_change *c, siz
 int vfs_sess_init(struct vfs *v, struct vgpu_err *err);
 void vfs_sess_fini(struct vfs *v);
 void vfs_sess_hello(struct vfs *v, fuse_req_t req, uint32_t handle, const struct vgp_hello *h);
+/* A session over a connected socket; takes nothing. 0 or -errno. */
+int vfs_sess_connect(struct vfs *v, int sock, const struct vfs_client *c, const struct vgp_hello *h);
 /* The open is closed. */
 void vfs_sess_release(struct vfs *v, uint32_t handle);
 void vfs_sess_tick(struct vfs *v);
@@ -180,6 +189,14 @@ struct vfs_client {
 /* False: not visible from here. */
 bool vfs_client_of(pid_t tid, struct vfs_client *out);
 uint64_t vfs_client_start(pid_t tgid);
+/* A child of super, as we are. */
+bool vfs_is_sibling(pid_t tid);
+
+/* vfs_sock.c: connections to dev/vgpu.sock */
+/* Takes over super's listening socket; -1: it is to be closed. */
+void vfs_sock_listen(struct vfs *v, int fd);
+/* Drops who has connected and says nothing. */
+void vfs_sock_tick(struct vfs *v);
 
 /* vfs_relay.c: node sessions */
 /* Frames go through this open. */

@@ -197,6 +197,10 @@ void vfs_sess_tick(struct vfs *v)
 
 		if (!l)
 			continue;
+		if (s->phase == VFS_SESS_DEAD && v->st->handles[s->handle].by_socket) {
+			vfs_handle_drop(v, s->handle); /* no RELEASE will do it */
+			continue;
+		}
 		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++) {
 			int at = l->busy_ns[d] ? vfs_devset_find(&v->src.devs, s->dev_key[d]) : -1;
 

@@ -31,6 +31,7 @@ static void on_timer(struct vfs *v, struct vfs_watch *w, uint32_t events)
 	if (read(w->fd, &n, sizeof(n)) != sizeof(n))
 		return;
 	vfs_sess_tick(v);
+	vfs_sock_tick(v);
 	if (!v->polling)
 		vfs_devs_reload(v, NULL);
 }
@@ -87,6 +88,7 @@ static int start(struct vfs *v, struct vgpu_err *err)
 		v->st->executing = 0;
 	}
 	vfs_tree_init();
+	v->src.devs.sock = v->st->sock_made;
 	if ((r = vfs_sess_init(v, err)) || (r = vfs_sess_restore(v, err)) || (r = start_timer(v, err)) ||
 	    (r = vfs_io_session(v, err)) || (r = vfs_jobs_start(v, err)) || (r = vfs_devs_first(v, err)) ||
 	    (r = vfs_io_open(v, VGP_DAEMON_FD_FUSE, err)))
@@ -119,7 +121,7 @@ int main(int argc, char **argv)
 		{ "detach", no_argument, NULL, 'd' },
 		{ NULL, 0, NULL, 0 },
 	};
-	static struct vfs v = { .fuse_fd = -1, .state_dir = VGPU_STATEDIR };
+	static struct vfs v = { .fuse_fd = -1, .sock_watch = { .fd = -1 }, .state_dir = VGPU_STATEDIR };
 	static const struct rlimit no_core = { 0, 0 };
 	struct vgpu_err err = VGPU_ERR_INIT;
 	bool leave = false;

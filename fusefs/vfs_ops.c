@@ -33,7 +33,7 @@ static void on_init(void *arg, struct fuse_conn_info *conn)
 
 static void fill_stat(struct vfs *v, struct vfs_place p, struct stat *st)
 {
-	static const mode_t type[] = { [VFS_DIR] = S_IFDIR, [VFS_FILE] = S_IFREG, [VFS_NODE] = S_IFREG, [VFS_LINK] = S_IFLNK };
+	static const mode_t type[] = { [VFS_DIR] = S_IFDIR, [VFS_FILE] = S_IFREG, [VFS_NODE] = S_IFREG, [VFS_LINK] = S_IFLNK, [VFS_SOCK] = S_IFSOCK };
 
 	memset(st, 0, sizeof(*st));
 	st->st_ino = vfs_ino(&v->src.devs, p);
@@ -249,16 +249,16 @@ uint64_t vfs_unique(const struct vfs *v)
 
 struct vfs_handle *vfs_handle_get(struct vfs *v, uint64_t fh, uint32_t *index_out)
 {
-	if (fh == 0 || fh > v->st->handles_high || !v->st->handles[fh - 1].used)
+	if (fh == 0 || fh > v->st->handles_high || !v->st->handles[fh - 1].used || v->st->handles[fh - 1].by_socket)
 		return NULL;
 	*index_out = (uint32_t)(fh - 1);
 	return &v->st->handles[fh - 1];
 }
 
-static struct vfs_handle *handle_new(struct vfs *v)
+static struct vfs_handle *handle_new(struct vfs *v, bool by_request)
 {
 	/* a request that a daemon before us served without its reply getting out */
-	if (v->resent)
+	if (by_request && v->resent)
 		for (uint32_t i = 0; i < v->st->handles_high; i++)
 			if (v->st->handles[i].used && v->st->handles[i].open_unique == vfs_unique(v))
 				return &v->st->handles[i];
@@ -271,7 +271,7 @@ static struct vfs_handle *handle_new(struct vfs *v)
 		if (i >= v->st->handles_high)
 			v->st->handles_high = i + 1;
 		memset(h, 0, sizeof(*h));
-		h->open_unique = vfs_unique(v);
+		h->open_unique = by_request ? vfs_unique(v) : 0;
 		return h;
 	}
 	return NULL;
@@ -287,6 +287,23 @@ static void handle_free(struct vfs *v, uint32_t i)
 	__atomic_store_n(&v->st->handles[i].used, 0, __ATOMIC_RELEASE);
 	if (i < v->handle_hint)
 		v->handle_hint = i;
+}
+
+int vfs_handle_for_socket(struct vfs *v, uint32_t *index_out)
+{
+	struct vfs_handle *h = handle_new(v, false);
+
+	if (!h)
+		return -1;
+	h->by_socket = 1;
+	__atomic_store_n(&h->used, 1, __ATOMIC_RELEASE);
+	*index_out = (uint32_t)(h - v->st->handles);
+	return 0;
+}
+
+void vfs_handle_drop(struct vfs *v, uint32_t index)
+{
+	handle_free(v, index);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -305,7 +322,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		fuse_reply_err(req, EACCES);
 		return;
 	}
-	h = handle_new(v);
+	h = handle_new(v, true);
 	if (!h) {
 		fuse_reply_err(req, ENFILE);
 		return;
@@ -550,9 +567,28 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
 
 /* ---- what a mount never does ---- */
 
+/* But one socket: super's helper binds it once. */
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	fuse_reply_err(req, EPERM);
+	struct vfs *v = vfs_of(req);
+	struct fuse_entry_param e;
+	struct vfs_place dir, p;
+	bool was = v->src.devs.sock;
+
+	if (!S_ISSOCK(mode) || (was && !v->resent) || !vfs_is_sibling(fuse_req_ctx(req)->pid)) {
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	v->src.devs.sock = true;
+	if (!vfs_place_of(&v->src.devs, parent, &dir) || dir.e->kind != VFS_DIR ||
+	    !vfs_lookup(&v->src.devs, dir, name, &p) || p.e->kind != VFS_SOCK) {
+		v->src.devs.sock = was;
+		fuse_reply_err(req, EPERM);
+		return;
+	}
+	v->st->sock_made = 1;
+	fill_entry(v, p, &e);
+	fuse_reply_entry(req, &e);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)

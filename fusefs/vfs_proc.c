@@ -43,6 +43,17 @@ bool vfs_client_of(pid_t tid, struct vfs_client *out)
 	return true;
 }
 
+bool vfs_is_sibling(pid_t tid)
+{
+	char text[2048], *at;
+	int ppid;
+
+	if (tid <= 0 || !read_proc(tid, "status", text, sizeof(text)))
+		return false;
+	at = strstr(text, "\nPPid:");
+	return at && sscanf(at, "\nPPid: %d", &ppid) == 1 && ppid == (int)getppid();
+}
+
 /* Field 22 of stat, counted after the name, which may hold anything. */
 uint64_t vfs_client_start(pid_t tgid)
 {

@@ -332,6 +332,30 @@ static int ask_worker(struct vfs *v, fuse_req_t req, uint32_t handle, const stru
 	return r;
 }
 
+int vfs_sess_connect(struct vfs *v, int sock, const struct vfs_client *c, const struct vgp_hello *h)
+{
+	struct vgp_ctl m = { .op = VGP_CTL_SPAWN };
+	struct vfs_live_sess *l;
+	struct vgp_hello as = *h;
+	uint32_t handle;
+
+	if (vfs_handle_for_socket(v, &handle))
+		return -ENFILE;
+	as.transport = VGP_TRANSPORT_RING; /* from here on it is one */
+	l = sess_new(v, handle, &as, c);
+	if (!l) {
+		vfs_handle_drop(v, handle);
+		return -EUSERS;
+	}
+	watch_client(v, l);
+	m.session = sess_at(v, l->slot)->id;
+	if (vfs_send_super(v, &m, &sock, 1) < 0) {
+		vfs_handle_drop(v, handle);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
 void vfs_sess_hello(struct vfs *v, fuse_req_t req, uint32_t handle, const struct vgp_hello *h)
 {
 	struct vfs_handle *hd = &v->st->handles[handle];
@@ -416,10 +440,15 @@ void vfs_sess_from_super(struct vfs *v, struct vfs_watch *w, uint32_t events)
 		return;
 	}
 	if (n == sizeof(m)) {
-		if (m.op == VGP_CTL_SPAWNED)
+		if (m.op == VGP_CTL_SPAWNED) {
 			on_spawned(v, &m, fds, nfds);
-		else if (m.op == VGP_CTL_EXITED)
+		} else if (m.op == VGP_CTL_EXITED) {
 			on_exited(v, &m);
+		} else if (m.op == VGP_CTL_LISTEN) {
+			vfs_sock_listen(v, nfds ? fds[0] : -1);
+			if (nfds)
+				fds[0] = -1;
+		}
 	}
 	for (int i = 0; i < nfds; i++)
 		if (fds[i] >= 0)
@@ -451,6 +480,21 @@ static void adopt(struct vfs *v, const struct vgp_ctl *m, int *fds, int nfds)
 		watch_client(v, l);
 	if (s->phase == VFS_SESS_RUNNING)
 		vfs_acct_adopt(v, l);
+}
+
+/* What has no worker is dead; a connection has no HELLO that is sent again, it goes on at once. */
+static void restored(struct vfs *v, uint32_t i)
+{
+	struct vfs_sess *s = sess_at(v, i);
+
+	if (s->phase == VFS_SESS_RUNNING && v->sess[i]->ctl.fd < 0)
+		vfs_sess_dead(v, i, EIO, false);
+	else if (s->phase == VFS_SESS_SPAWNING && v->st->handles[s->handle].by_socket) {
+		if (v->sess[i]->ctl.fd >= 0)
+			start_worker(v, v->sess[i]);
+		else
+			vfs_sess_dead(v, i, EIO, true);
+	}
 }
 
 /* Every session that was there gets its part in memory; then super brings the workers. */
@@ -488,8 +532,10 @@ int vfs_sess_restore(struct vfs *v, struct vgpu_err *err)
 			break;
 	}
 	for (uint32_t i = 0; i < v->st->sess_high; i++)
-		if (sess_at(v, i)->phase == VFS_SESS_RUNNING && v->sess[i]->ctl.fd < 0)
-			vfs_sess_dead(v, i, EIO, false);
+		restored(v, i);
+	for (uint32_t i = 0; i < v->st->handles_high; i++)
+		if (v->st->handles[i].used && v->st->handles[i].by_socket && !v->st->handles[i].session_slot)
+			vfs_handle_drop(v, i); /* half made */
 	return 0;
 }
 

@@ -34,7 +34,9 @@ struct vfs_handle {
 	uint64_t poll_kh;         /* kernel's handle of a waiting poll; valid if poll_armed */
 	uint32_t poll_armed;
 	uint32_t session_slot;    /* index + 1 of struct vfs_sess, 0: none */
-	uint64_t pad[8];
+	uint32_t by_socket;       /* no open of the kernel's, but a connection to dev/vgpu.sock: freed with its session */
+	uint32_t pad0;
+	uint64_t pad[7];
 };
 _Static_assert(sizeof(struct vfs_handle) == 128, "vfs_handle");
 
@@ -82,7 +84,8 @@ struct vfs_state {
 	 * half is the set before, for names that the kernel may still have to forget. */
 	uint32_t devs_half;       /* 0: none yet; 1 or 2: devs[half - 1] is the set that is shown */
 	uint32_t forget_pending;  /* the kernel has not been told all of the last change */
-	uint8_t pad[504];
+	uint32_t sock_made;       /* super has bound dev/vgpu.sock */
+	uint8_t pad[500];
 	struct {
 		uint64_t n;
 		struct vgpu_device dev[VGPU_MAX_DEVICES];

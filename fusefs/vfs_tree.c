@@ -159,6 +159,8 @@ bool vfs_place_of(const struct vfs_devset *set, uint64_t ino, struct vfs_place *
 
 	if (!e)
 		return false;
+	if (e->kind == VFS_SOCK && !set->sock)
+		return false;
 	out->e = e;
 	out->dev = -1;
 	if (e->per_device)
@@ -198,6 +200,8 @@ bool vfs_lookup(const struct vfs_devset *set, struct vfs_place dir, const char *
 	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling) {
 		struct vfs_place p = { &entries[i], dir.dev };
 
+		if (p.e->kind == VFS_SOCK && !set->sock)
+			continue;
 		if (!p.e->branches) {
 			if (strcmp(p.e->name, name) == 0) {
 				*out = p;
@@ -232,7 +236,7 @@ bool vfs_next(const struct vfs_devset *set, struct vfs_place dir, uint64_t *cook
 	uint64_t place = 0, want = *cookie >> 8, from = *cookie & 255;
 
 	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling, place++) {
-		if (place < want)
+		if (place < want || entries[i].kind == VFS_SOCK)
 			continue;
 		if (place > want)
 			from = 0;

@@ -27,6 +27,7 @@ struct vfs_devset {
 	size_t n;
 	struct vgpu_device dev[VGPU_MAX_DEVICES];
 	uint32_t key[VGPU_MAX_DEVICES];
+	bool sock;                /* rows of kind SOCK are there; never listed, copies of a tree need none */
 };
 
 /* What changes by itself: asked when such a file is read. */
@@ -43,7 +44,7 @@ struct vfs_source {
 	struct vfs_live live;
 };
 
-enum vfs_kind { VFS_DIR, VFS_FILE, VFS_NODE, VFS_LINK };
+enum vfs_kind { VFS_DIR, VFS_FILE, VFS_NODE, VFS_LINK, VFS_SOCK };
 enum vfs_flags { VFS_F_LIVE = 1 };
 
 struct vfs_entry;

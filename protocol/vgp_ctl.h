@@ -21,6 +21,7 @@ enum vgp_ctl_op {
 	VGP_CTL_SPAWNED = 16,  /* session, pid or status; fds: daemon's end of the worker's control socket, its pidfd,
 	                          and after RESTORE the daemon's end of the client socket where super keeps one */
 	VGP_CTL_RESTORED = 17,
+	VGP_CTL_LISTEN = 19,   /* fd: the listening socket inside the mount, for each daemon; none: close it */
 	VGP_CTL_EXITED = 18,   /* session's worker ended: wait status in value */
 	/* daemon → worker */
 	VGP_CTL_START = 32,    /* struct vgp_ctl_start, then the device table's text; fd: pidfd of the client (may be none) */

@@ -39,6 +39,9 @@ enum vgp_transport {
 	                              other, so a blocked read would hold up a write. A full relay answers EAGAIN
 	                              (also without O_NONBLOCK): poll for POLLOUT. After the worker's end read
 	                              gives 0, write ECONNRESET; a reader's buffer holds VGP_FRAME_MAX */
+	VGP_TRANSPORT_MOUNTSOCK = 4, /* as RING, over a connection to VGP_MOUNTSOCK beside the node, for daemons that may
+	                              pull no sockets: struct vgp_hello is the first packet, WELCOME the answer;
+	                              the end of the connection: refused. Not for VGP_IOC_HELLO */
 };
 
 struct vgp_hello {
@@ -73,6 +76,9 @@ _Static_assert(sizeof(struct vgp_node_info) == 64, "vgp_node_info");
 
 /* What a node reads as, in one request; a table that is too long for an attribute answers E2BIG: open and read. */
 #define VGP_NODE_XATTR "user.vgpufs.table"
+
+/* SEQPACKET socket in the nodes' directory; not listed there. */
+#define VGP_MOUNTSOCK "vgpu.sock"
 
 /* ---- messages ---- */
 

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "transport/tr_priv.h"
 
@@ -21,6 +23,7 @@
 
 static const char *const transport_names[] = {
 	[VGP_TRANSPORT_RING] = "ring", [VGP_TRANSPORT_SOCKET] = "socket", [VGP_TRANSPORT_NODE] = "node",
+	[VGP_TRANSPORT_MOUNTSOCK] = "mountsock",
 };
 
 bool tr_forked(const struct tr_session *s)
@@ -220,11 +223,43 @@ static int welcome(struct tr_session *s, uint64_t nonce, struct vgpu_err *err)
 	return r;
 }
 
+/* Asks at the socket beside the node. What comes over the connection is the same as over a pulled socket. */
+static int connect_mount(struct tr_session *s, const struct tr_node *node, uint64_t nonce, struct vgpu_err *err)
+{
+	struct vgp_hello h = { .magic = VGP_MAGIC, .abi_major = VGP_ABI_MAJOR, .abi_minor = VGP_ABI_MINOR,
+			       .transport = VGP_TRANSPORT_MOUNTSOCK, .sock_fd = -1, .nonce = nonce };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	cleanup_close int dir = open(node->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (dir < 0)
+		return vgpu_err_errno(err, "open %s", node->dir);
+	/* a socket's address is short, a directory's path may be long */
+	if (strlen(node->dir) <= 90 && strlen(node->dir) + sizeof("/" VGP_MOUNTSOCK) <= sizeof(a.sun_path))
+		snprintf(a.sun_path, sizeof(a.sun_path), "%.*s/" VGP_MOUNTSOCK, 90, node->dir);
+	else
+		snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" VGP_MOUNTSOCK, dir);
+	s->sock = raise_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+	if (s->sock < 0)
+		return vgpu_err_errno(err, "socket");
+	do {
+		r = connect(s->sock, (struct sockaddr *)&a, sizeof(a));
+	} while (r < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (r < 0 && errno != EISCONN)
+		return vgpu_err_errno(err, "connect %s/" VGP_MOUNTSOCK, node->dir);
+	if (send(s->sock, &h, sizeof(h), MSG_NOSIGNAL) != sizeof(h))
+		return vgpu_err_errno(err, "HELLO");
+	s->transport = VGP_TRANSPORT_RING;
+	return 0;
+}
+
 /* Brings the peer's end of the socket to a worker: over the node, or to an engine in this process. */
 static int connect_worker(struct tr_session *s, const struct tr_node *node, uint64_t nonce, struct vgpu_err *err)
 {
 	int sv[2] = { -1, -1 }, r;
 
+	if (!tr_loop_on() && s->transport == VGP_TRANSPORT_MOUNTSOCK)
+		return connect_mount(s, node, nonce, err);
 	if (tr_loop_on() || s->transport != VGP_TRANSPORT_NODE) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 			return vgpu_err_errno(err, "socketpair");
@@ -284,8 +319,8 @@ static unsigned wanted_transport(void)
 
 int tr_open(struct tr_session **out, const struct tr_node *node, unsigned transport, struct vgpu_err *err)
 {
-	static const unsigned order[] = { VGP_TRANSPORT_RING, VGP_TRANSPORT_NODE };
-	struct vgpu_err first = VGPU_ERR_INIT;
+	static const unsigned order[] = { VGP_TRANSPORT_RING, VGP_TRANSPORT_MOUNTSOCK, VGP_TRANSPORT_NODE };
+	struct vgpu_err first = VGPU_ERR_INIT, other = VGPU_ERR_INIT;
 	int r = 0;
 
 	tr_debug_init();
@@ -296,7 +331,7 @@ int tr_open(struct tr_session **out, const struct tr_node *node, unsigned transp
 	if (transport)
 		return open_with(out, node, transport, err);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		r = open_with(out, node, order[i], i ? err : &first);
+		r = open_with(out, node, order[i], i ? &other : &first);
 		if (r == 0)
 			return 0;
 		/* the daemon can't take a socket from this process, or has no shared memory to give */
