@@ -3,6 +3,7 @@
  * and node frames: memory, copies, fills, streams, events, modules, launches,
  * host functions, faults. Kernels: t/data/ptx/driver.ptx.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -567,6 +568,99 @@ static void test_streams(void)
 	CU(cuMemFree_v2(y));
 }
 
+/* Events: recorded again, never recorded, of another context; a stream that goes while others wait for it. */
+static void test_events(void)
+{
+	CUevent e, never;
+	CUcontext c2;
+	CUstream s, t, other;
+	int *flag;
+
+	CU(cuMemHostAlloc((void **)&flag, 4, 0));
+	*flag = 0;
+	CU(cuStreamCreate(&s, CU_STREAM_NON_BLOCKING));
+	CU(cuStreamCreate(&t, CU_STREAM_NON_BLOCKING));
+	CU(cuEventCreate(&e, 0));
+	CU(cuEventCreate(&never, 0));
+	CU(cuEventSynchronize(never));
+	CU(cuStreamWaitEvent(t, never, 0));
+	CU(cuStreamSynchronize(t));
+	CU(cuEventRecord(e, s));
+	CU(cuEventSynchronize(e));
+	CU(cuStreamWaitValue32_v2(s, (CUdeviceptr)flag, 1, CU_STREAM_WAIT_VALUE_GEQ));
+	CU(cuEventRecord(e, s));
+	CU_IS(cuEventQuery(e), CUDA_ERROR_NOT_READY);
+	CU(cuStreamWaitEvent(t, e, 0));
+	/* What t waits for is the record of then, not a later one. */
+	CU(cuEventRecord(e, t));
+	CU_IS(cuStreamQuery(t), CUDA_ERROR_NOT_READY);
+	CU(cuStreamDestroy_v2(s));
+	CU_IS(cuEventQuery(e), CUDA_ERROR_NOT_READY);
+
+	CU(cuCtxCreate_v2(&c2, 0, 0));
+	CU(cuStreamCreate(&other, CU_STREAM_NON_BLOCKING));
+	CU_IS(cuEventRecord(e, other), CUDA_ERROR_INVALID_HANDLE);
+	CU(cuStreamWaitEvent(other, e, 0));
+	CU_IS(cuStreamQuery(other), CUDA_ERROR_NOT_READY);
+	CU(cuCtxSetCurrent(ctx));
+	{
+		CUstream u;
+
+		CU(cuStreamCreate(&u, CU_STREAM_NON_BLOCKING));
+		CU(cuStreamWriteValue32_v2(u, (CUdeviceptr)flag, 1, 0));
+		CU(cuStreamDestroy_v2(u));
+	}
+	CU(cuStreamSynchronize(other));
+	CU(cuEventQuery(e));
+	CU(cuEventDestroy_v2(e));
+	CU(cuEventDestroy_v2(never));
+	CU(cuCtxDestroy_v2(c2));
+	CU(cuCtxSetCurrent(ctx));
+	CU(cuStreamDestroy_v2(t));
+	CU(cuMemFreeHost(flag));
+}
+
+/* One context, several threads: each has a stream, memory and events of its own, and one kernel is everybody's. */
+static CUfunction shared_step;
+
+static void *worker(void *arg)
+{
+	int n = (int)(intptr_t)arg, rounds = 3, v = n, want = n, back = 0;
+	CUdeviceptr p = 0;
+	CUstream s;
+	CUevent e;
+
+	if (cuCtxSetCurrent(ctx) || cuStreamCreate(&s, CU_STREAM_NON_BLOCKING) || cuEventCreate(&e, CU_EVENT_DISABLE_TIMING) ||
+	    cuMemAlloc_v2(&p, 4) || cuMemcpyHtoDAsync_v2(p, &v, 4, s))
+		return "set-up";
+	for (int i = 0; i < 50; i++) {
+		if (cuLaunchKernel(shared_step, 1, 1, 1, 1, 1, 1, 0, s, (void *[]){ &p, &rounds }, NULL) || cuEventRecord(e, s))
+			return "launch";
+		for (int k = 0; k < rounds; k++)
+			want = (int)((unsigned)want * 5u + 1u);
+		if (i % 10 == 0 && (cuEventSynchronize(e) || cuMemcpyDtoH_v2(&back, p, 4) || back != want))
+			return "result on the way";
+	}
+	if (cuMemcpyDtoHAsync_v2(&back, p, 4, s) || cuStreamSynchronize(s) || back != want)
+		return "result";
+	return cuEventDestroy_v2(e) || cuStreamDestroy_v2(s) || cuMemFree_v2(p) ? "end" : NULL;
+}
+
+static void test_threads(void)
+{
+	pthread_t t[4];
+	void *why = NULL;
+
+	shared_step = fn("step");
+	for (intptr_t i = 0; i < 4; i++)
+		if (pthread_create(&t[i], NULL, worker, (void *)i))
+			bail("threads");
+	for (int i = 0; i < 4; i++) {
+		pthread_join(t[i], &why);
+		ok(!why, "thread %d has its own results%s%s", i, why ? ": " : "", why ? (char *)why : "");
+	}
+}
+
 static void test_pool(void)
 {
 	CUdeviceptr p = 0, q = 0;
@@ -676,6 +770,8 @@ static int body(const char *transport)
 	test_long_answers();
 	test_told_addresses();
 	test_streams();
+	test_events();
+	test_threads();
 	test_pool();
 	test_printf();
 	test_fault();
