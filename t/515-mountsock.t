@@ -45,6 +45,16 @@ mount --bind "$MNT/dev" "$T/bind" && at_end "umount -l '$T/bind'"
 mount -o remount,ro,bind "$T/bind"
 is "through a read-only bind of the directory" "$(P=$T/bind client)" hello
 umount "$T/bind"
+if command -v bwrap >/dev/null; then
+	is "in a sandbox that got node and socket" "$(AS="bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all
+		--bind $MNT/dev/nvidiactl /dev/nvidiactl --bind $MNT/dev/nvidia0 /dev/nvidia0 --bind $SOCK /dev/vgpu.sock
+		--bind $T/lib $T/lib --setenv VGPU_PATH /dev" client)" hello
+	is "one that got the node alone has its session, too" "$(V= AS="bwrap --ro-bind / / --dev /dev --proc /proc --unshare-all
+		--bind $MNT/dev/nvidiactl /dev/nvidiactl --bind $MNT/dev/nvidia0 /dev/nvidia0
+		--bind $T/lib $T/lib --setenv VGPU_PATH /dev" client)" hello
+else
+	skip "bwrap is not here"
+fi
 kill -9 "$(vgpu_daemon_pid)"
 is "the next daemon listens" "$(client)" hello
 
