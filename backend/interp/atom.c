@@ -204,12 +204,13 @@ static uint64_t compute(const struct ir_insn *ir, uint64_t old, uint64_t b, bool
 	CAS_LOOP(T); \
 } while (0)
 
-static uint64_t rmw(const struct ir_insn *ir, uint8_t *p, uint64_t b, uint64_t c, bool ftz)
+/* i->sign: the type is one of floats. */
+static uint64_t rmw(const struct in_insn *i, uint8_t *p, uint64_t b, uint64_t c, bool ftz)
 {
-	enum ir_type_class tc = ir_type_class(ir->type);
-	bool is_float = tc == IR_TC_FLOAT || tc == IR_TC_PACKED;
+	const struct ir_insn *ir = i->ir;
+	bool is_float = i->sign;
 
-	switch (ir_type_size(ir->type)) {
+	switch (i->size) {
 	case 2: RMW(uint16_t);
 	case 4: RMW(uint32_t);
 	default: RMW(uint64_t);
@@ -221,8 +222,30 @@ static bool in_window(const struct in_warp *w, const uint8_t *p)
 	return (uint64_t)(uintptr_t)p - w->blk->s->window < w->blk->s->window_size;
 }
 
+/*
+ * Shared memory that no other block can see is touched by one thread of the
+ * host at a time: the common 32-bit operations need no locked instruction there.
+ */
+static bool rmw_alone(uint8_t atom, uint32_t *p, uint32_t b, uint32_t c, uint64_t *old_out)
+{
+	uint32_t old = *p;
+
+	switch (atom) {
+	case IR_ATOM_ADD: *p = old + b; break;
+	case IR_ATOM_AND: *p = old & b; break;
+	case IR_ATOM_OR: *p = old | b; break;
+	case IR_ATOM_XOR: *p = old ^ b; break;
+	case IR_ATOM_EXCH: *p = b; break;
+	case IR_ATOM_CAS: *p = old == b ? c : old; break;
+	default: return false;
+	}
+	*old_out = old;
+	return true;
+}
+
 static int run_atom(struct in_warp *w, const struct in_insn *i, uint32_t m)
 {
+	bool alone = i->space == IR_SPACE_SHARED && !w->blk->cluster && i->size == 4 && !i->sign;
 	const uint64_t *b = in_row(w, i->b), *c = in_row(w, i->c);
 	uint64_t *d = i->d == IN_NOROW ? NULL : in_row(w, i->d);
 	uint8_t *p[WARP];
@@ -230,8 +253,10 @@ static int run_atom(struct in_warp *w, const struct in_insn *i, uint32_t m)
 	if (in_resolve(w, i, m, i->size, true, p))
 		return IN_FAULT;
 	for_lanes(l, m) {
-		uint64_t old = rmw(i->ir, p[l], b[l], c[l], in_window(w, p[l]));
+		uint64_t old;
 
+		if (!alone || !rmw_alone(i->ir->atom, (uint32_t *)p[l], (uint32_t)b[l], (uint32_t)c[l], &old))
+			old = rmw(i, p[l], b[l], c[l], in_window(w, p[l]));
 		if (!d)
 			continue;
 		d[l] = old;
@@ -254,7 +279,7 @@ static int run_atom_vec(struct in_warp *w, const struct in_insn *i, uint32_t m)
 	for_lanes(l, m)
 		for (uint32_t k = 0; k < i->n_vec; k++) {
 			uint64_t b = in_row(w, i->vec[i->n_vec + k])[l];
-			uint64_t old = rmw(i->ir, p[l] + k * i->size, b, 0, in_window(w, p[l]));
+			uint64_t old = rmw(i, p[l] + k * i->size, b, 0, in_window(w, p[l]));
 
 			if (i->vec[k] != IN_NOROW)
 				in_row(w, i->vec[k])[l] = old;

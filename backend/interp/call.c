@@ -25,6 +25,8 @@ struct in_frame *in_frame_new(struct be_block *b, const struct in_func *f)
 
 	if (fr) {
 		b->frame_free[f->index] = fr->parent;
+		if (f->reads_unset)
+			memset(fr->rows, 0, size - sizeof(*fr));
 		return fr;
 	}
 	if (b->frame_bytes + size > FRAMES_MAX_B)

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/interp/alu_impl.h"
 #include "backend/interp/fast.h"
 
 #define MAX_CONSTS 0x100000u
@@ -271,11 +270,6 @@ static void widen_result(struct in_dec *d, uint32_t row)
 	i->target = d->f->cc_row;
 }
 
-static const struct in_fast *fast_for_cpu(void)
-{
-	return alu_cpu_has_avx2() ? &in_fast_avx2 : &in_fast_base;
-}
-
 /* The handler that prepares no more than the instruction reads and writes. */
 static in_fn alu_runner(const struct in_dec *d)
 {
@@ -284,7 +278,7 @@ static in_fn alu_runner(const struct in_dec *d)
 
 	if (carry || ir->n_dst != 1 || ir->n_src > 3)
 		return in_run_alu;
-	return ir->n_src > 2 ? d->fast->alu3 : d->fast->alu2;
+	return ir->n_src > 2 ? d->k->fast->alu3 : d->k->fast->alu2;
 }
 
 static void decode_alu(struct in_dec *d, alu_fn fn)
@@ -375,7 +369,7 @@ static void decode_mov(struct in_dec *d)
 		return;
 	}
 	a = in_src(d, &ir->src[0], ir->type);
-	i = in_emit(d, ir->type == IR_T_B128 ? in_run_mov : d->fast->mov);
+	i = in_emit(d, ir->type == IR_T_B128 ? in_run_mov : d->k->fast->mov);
 	i->a = a;
 	i->d = in_dst(d, &ir->dst[0]);
 	if (ir->type != IR_T_B128)
@@ -564,12 +558,8 @@ static bool map_registers(struct in_dec *d)
 	uint32_t n = 0;
 
 	d->f->reg_row = in_own(d->k, ir->n_regs * sizeof(*d->f->reg_row));
-	if (!d->f->reg_row)
+	if (!d->f->reg_row || in_rows(d->f, &n))
 		return false;
-	for (uint32_t r = 0; r < ir->n_regs; r++) {
-		d->f->reg_row[r] = n;
-		n += ir->regs[r].type == IR_T_B128 ? 2 : 1;
-	}
 	d->f->cc_row = n++;
 	d->f->scratch_row = n;
 	n += 2;
@@ -602,7 +592,7 @@ static int refused(struct in_dec *d, struct vgpu_err *err)
 int in_decode(struct be_kernel *k, struct in_func *f, struct vgpu_err *err)
 {
 	const struct ir_func *ir = f->ir;
-	struct in_dec d = { .k = k, .f = f, .fast = fast_for_cpu() };
+	struct in_dec d = { .k = k, .f = f };
 
 	if (ir->unsupported)
 		return vgpu_err_set(err, VGPU_E_INVALID_PTX, "'%s', PTX line %u: %s", ir->name, ir->unsupported_line, ir->unsupported);

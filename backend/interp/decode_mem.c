@@ -72,8 +72,8 @@ static in_fn ld_runner(const struct in_dec *d, unsigned n, bool uniform)
 	bool weak = d->ir->order == IR_ORD_WEAK;
 
 	if (n > 1)
-		return weak ? d->fast->ld_vec : in_run_ld_vec;
-	return uniform ? in_run_ld_param : weak ? d->fast->ld : in_run_ld;
+		return weak ? d->k->fast->ld_vec : in_run_ld_vec;
+	return uniform ? in_run_ld_param : weak ? d->k->fast->ld : in_run_ld;
 }
 
 static in_fn st_runner(const struct in_dec *d, unsigned n)
@@ -81,8 +81,8 @@ static in_fn st_runner(const struct in_dec *d, unsigned n)
 	bool weak = d->ir->order == IR_ORD_WEAK;
 
 	if (n > 1)
-		return weak ? d->fast->st_vec : in_run_st_vec;
-	return weak ? d->fast->st : in_run_st;
+		return weak ? d->k->fast->st_vec : in_run_st_vec;
+	return weak ? d->k->fast->st : in_run_st;
 }
 
 static void decode_ld(struct in_dec *d)
@@ -163,6 +163,11 @@ static void decode_atom_wide(struct in_dec *d, in_fn fn, const struct in_where *
 	i->vec = keep_rows(d, hi, 2);
 }
 
+static bool is_float(uint8_t type)
+{
+	return ir_type_class(type) == IR_TC_FLOAT || ir_type_class(type) == IR_TC_PACKED;
+}
+
 static void decode_atom_vec(struct in_dec *d, in_fn fn, const struct in_where *w)
 {
 	const struct ir_insn *ir = d->ir;
@@ -186,6 +191,7 @@ static void decode_atom_vec(struct in_dec *d, in_fn fn, const struct in_where *w
 	i = in_emit(d, fn);
 	in_set_where(i, w);
 	i->size = ir_type_size(ir->type);
+	i->sign = is_float(ir->type);
 	i->n_vec = (uint8_t)n_src;
 	i->vec = keep_rows(d, rows, n_src + n_dst);
 }
@@ -217,6 +223,7 @@ static void decode_atom(struct in_dec *d)
 	i = in_emit(d, fn);
 	in_set_where(i, &w);
 	i->size = ir_type_size(ir->type);
+	i->sign = is_float(ir->type);
 	i->d = ir->n_dst && ir->dst[0].kind == IR_OPND_REG ? in_dst(d, &ir->dst[0]) : IN_NOROW;
 	i->b = b;
 	i->c = c;
@@ -373,7 +380,7 @@ bool in_decode_mem(struct in_dec *d)
 	case IR_OP_red: decode_atom(d); return true;
 	case IR_OP_cp: decode_cp(d); return true;
 	case IR_OP_mbarrier: decode_mbarrier(d); return true;
-	case IR_OP_cvta: decode_address(d, d->fast->cvta, d->ir->space, true); return true;
+	case IR_OP_cvta: decode_address(d, d->k->fast->cvta, d->ir->space, true); return true;
 	case IR_OP_mapa: decode_address(d, in_run_mapa, d->ir->space, false); return true;
 	case IR_OP_getctarank: decode_address(d, in_run_getctarank, d->ir->space, false); return true;
 	case IR_OP_isspacep: decode_isspacep(d); return true;

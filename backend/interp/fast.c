@@ -41,6 +41,8 @@ struct place {
 	bool row, same;          /* elements side by side; one element for all */
 };
 
+#define AT(l) (p.base + p.x[l] + (l) * p.stride)
+
 static inline uint64_t active(uint32_t m, uint32_t l)
 {
 	return -(uint64_t)(m >> l & 1);
@@ -133,6 +135,17 @@ static bool find(const struct in_warp *w, const struct in_insn *i, uint32_t m, u
 	return fits(ea, &s, n, m, p);
 }
 
+static bool resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, uint8_t *to[WARP])
+{
+	struct place p;
+
+	if (!find(w, i, m, n, &p))
+		return false;
+	for (uint32_t l = 0; l < WARP; l++)
+		to[l] = AT(l);
+	return true;
+}
+
 static void classify(struct place *p, uint32_t m, uint32_t n)
 {
 	uint64_t row = 0, same = 0;
@@ -147,8 +160,6 @@ static void classify(struct place *p, uint32_t m, uint32_t n)
 	p->row = !row;
 	p->same = !same;
 }
-
-#define AT(l) (p.base + p.x[l] + (l) * p.stride)
 
 #define LOAD(T, S) do { \
 	if (p.row) { \
@@ -396,7 +407,7 @@ static int cvta(struct in_warp *w, const struct in_insn *i, uint32_t m)
 }
 
 const struct in_fast FAST_LEVEL = {
-	.ld = ld, .st = st, .ld_vec = ld_vec, .st_vec = st_vec, .alu2 = alu2, .alu3 = alu3, .mov = mov,
+	.resolve = resolve, .ld = ld, .st = st, .ld_vec = ld_vec, .st_vec = st_vec, .alu2 = alu2, .alu3 = alu3, .mov = mov,
 	.cvta = cvta,
 };
 

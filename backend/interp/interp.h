@@ -42,6 +42,7 @@
 
 struct in_warp;
 struct in_insn;
+struct in_fast;
 
 /* What a handler answers. */
 enum in_next {
@@ -94,6 +95,7 @@ struct in_func {
 	uint32_t start;                /* pc */
 	uint32_t n_rows;
 	uint32_t *reg_row;             /* by register; a 128-bit one has two rows */
+	bool reads_unset;              /* registers may be read before they are written */
 	uint32_t cc_row, scratch_row;
 	uint32_t frame_B, frame_align; /* local memory of a call: its .param variables, then its .local ones */
 	uint32_t local_start;          /* where the .local ones start */
@@ -128,6 +130,7 @@ struct be_kernel {
 	struct be_module *bm;
 	const struct ir_module *m;
 	const struct ir_func *entry;
+	const struct in_fast *fast;    /* handlers for this CPU */
 	uint32_t entry_func;
 	struct in_func **funcs;        /* by the module's number; NULL: not reachable */
 	VGPU_VEC(struct in_insn) code;
@@ -392,11 +395,12 @@ void *in_own(struct be_kernel *k, size_t n);
 int in_place(const struct in_func *f, uint32_t sym, uint64_t *off_out);
 /* The module's function number of a symbol; UINT32_MAX: not a function. */
 uint32_t in_func_of(const struct ir_module *m, const struct ir_opnd *o);
+/* rows.c: fills f->reg_row and f->reads_unset; the rows are 0 … n-1. 0 or -VGPU_E_NOMEM. */
+int in_rows(struct in_func *f, uint32_t *n_out);
 /* decode.c, decode_mem.c, decode_warp.c */
 struct in_dec {
 	struct be_kernel *k;
 	struct in_func *f;
-	const struct in_fast *fast;
 	const struct ir_insn *ir;      /* being decoded */
 	uint32_t *block_pc;
 	uint32_t n_temps;              /* in use by the instruction */

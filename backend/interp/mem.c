@@ -13,7 +13,7 @@
  */
 #include <string.h>
 
-#include "backend/interp/interp.h"
+#include "backend/interp/fast.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -126,38 +126,10 @@ static int resolve_lanes(struct in_warp *w, const struct in_insn *i, uint32_t m,
 	return 0;
 }
 
-/* All 32 lanes in [base, base+size) at once; false: look closer, nothing is decided. */
-static bool resolve_full(const uint64_t *a, uint64_t off, uint64_t sub, uint64_t size, uint32_t n, uint64_t add, uint8_t *p[WARP])
-{
-	uint64_t bad = 0, last;
-
-	if (size < n)
-		return false;
-	last = size - n;
-	for (int l = 0; l < WARP; l++) {
-		uint64_t ea = a[l] + off;
-
-		bad |= (ea & (n - 1)) | (uint64_t)(ea - sub > last);
-		p[l] = (uint8_t *)(uintptr_t)(ea + add);
-	}
-	return !bad;
-}
-
 int in_resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP])
 {
-	const struct be_block *b = w->blk;
-
-	if (m == ALL_LANES && !i->frame_base && !i->addr32) {
-		const uint64_t *a = in_row(w, i->a);
-
-		if (i->space == IR_SPACE_GLOBAL || i->space == IR_SPACE_GENERIC) {
-			if (resolve_full(a, (uint64_t)i->off, b->s->window, b->s->window_size, n, 0, p))
-				return 0;
-		} else if (i->space == IR_SPACE_SHARED) {
-			if (resolve_full(a, (uint64_t)i->off, 0, b->shared_B, n, (uint64_t)(uintptr_t)b->shared, p))
-				return 0;
-		}
-	}
+	if (w->blk->k->fast->resolve(w, i, m, n, p))
+		return 0;
 	return resolve_lanes(w, i, m, n, write, p);
 }
 

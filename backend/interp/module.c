@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend/interp/interp.h"
+#include "backend/interp/alu_impl.h"
+#include "backend/interp/fast.h"
 
 /* Not canonical on x86-64: never an address of anything else. */
 #define FUNC_BASE 0x00f0000000000000ull
@@ -163,6 +164,7 @@ static int kernel_new(struct be_kernel **out, struct be_module *bm, uint32_t fun
 	vgpu_htab_init_int(&k->const_tab);
 	k->bm = bm;
 	k->m = bm->ir;
+	k->fast = alu_cpu_has_avx2() ? &in_fast_avx2 : &in_fast_base;
 	k->entry_func = func;
 	k->entry = &bm->ir->funcs[func];
 	rc = prepare(k, err);
