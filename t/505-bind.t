@@ -75,6 +75,30 @@ else
 	skip "crun is not here"
 fi
 
+# podman, with all that it stores in here
+if command -v podman >/dev/null; then
+	rm -rf --one-file-system "$T/pod"
+	mkdir -p "$T/pod/usr" "$T/pod/proc" "$T/pod/dev" "$T/pod/sys" "$T/pod/run" "$T/pod/etc"
+	cp -a "$root/bin" "$root/lib" "$root/lib64" "$T/pod/"
+	cat >"$T/podman" <<EOF
+mount --make-rprivate /
+stat -fc %T /sys/fs/cgroup | grep -q cgroup2 || { umount -R -l /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; } 2>/dev/null
+exec podman --root "$T/p-store" --runroot "$T/p-run" --tmpdir "$T/p-tmp" --storage-driver vfs --cgroup-manager=cgroupfs \
+	--events-backend=none run --rm --cgroups=disabled --network=none --security-opt label=disable \
+	--ulimit nofile=1024:1024 --ulimit nproc=1024:1024 -v /usr:/usr:ro "\$@"
+EOF
+	pod() { timeout 100 unshare -m sh "$T/podman" "$@" 2>"$T/podman.err"; }
+	if pod --rootfs "$T/pod" true; then
+		is "podman container" "$(pod -v "$MNT/dev/nvidiactl:/dev/nvidiactl" -v "$MNT/dev/nvidia0:/dev/nvidia0" \
+			--rootfs "$T/pod" sh -c 'md5sum </dev/nvidiactl; head -1 /dev/nvidia0')" "$table
+vgpufs 1"
+	else
+		skip "podman can't run a container here: $(tail -1 "$T/podman.err")"
+	fi
+else
+	skip "podman is not here"
+fi
+
 ok "remove a bound device" vgpu_ctl remove 0
 not_ok "its bound node can't be opened any more" cat "$T/node"
 ok "but be unmounted" umount "$T/node"
