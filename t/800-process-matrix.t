@@ -106,6 +106,11 @@ for n in nvidiactl nvidia0 nvidia1; do
 	mount --bind $M/dev/$n "$R/dev/$n" || bail "bind $n"
 	at_end "umount -l '$R/dev/$n'"
 done
+if [ -n "$SANITIZER" ]; then # its run-time library wants to see its program's name
+	mkdir -p "$R/proc"
+	mount -t proc proc "$R/proc"
+	at_end "umount -l '$R/proc'"
+fi
 for p in $PROGRAMS; do
 	is "${p##*/}: chroot with bound nodes" "$(chroot "$R" "$p" 2>&1)" "$WANT"
 done
