@@ -29,7 +29,12 @@ if len(sys.argv) > 2:
 call("cuMemcpyDtoH_v2", back, p, 5)
 print(back.raw.decode())
 EOF
-client() { VGPU_PATH=${P:-$MNT} VGPU_TRANSPORT=${V-mountsock} $AS "$PY" "$T/client.py" "$T/lib/libcuda.so.1" "$@" 2>&1; }
+RUN=
+if [ -n "$SANITIZER" ]; then
+	PRELOAD=$(sanitizer_preload "$T/lib/libcuda.so.1") || skip_all "this sanitizer can't be brought into python3"
+	RUN="env LD_PRELOAD=$PRELOAD ASAN_OPTIONS=detect_leaks=0" # python3's own are not ours
+fi
+client() { VGPU_PATH=${P:-$MNT} VGPU_TRANSPORT=${V-mountsock} $RUN $AS "$PY" "$T/client.py" "$T/lib/libcuda.so.1" "$@" 2>&1; }
 
 is "the socket is for everybody" "$(stat -c '%F %a' "$SOCK")" "socket 666"
 is "it is not listed" "$(ls -a "$MNT/dev" | grep -c sock)" 0
