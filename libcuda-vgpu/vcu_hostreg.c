@@ -34,6 +34,16 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* protects replaced,
 static VGPU_VEC(struct pages) replaced;
 static bool watching_fork;
 
+/* Whole pages, with whatever lies beside the range in them: not what AddressSanitizer's memcpy should judge. */
+static void copy_pages(char *to, const char *from, size_t len)
+{
+#ifdef __x86_64__
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
+#else
+	memcpy(to, from, len);
+#endif
+}
+
 /* Puts private copies of the pages in their place. Also runs in a forked child: system calls only. */
 static bool make_private(struct pages p)
 {
@@ -41,7 +51,7 @@ static bool make_private(struct pages p)
 
 	if (copy == MAP_FAILED)
 		return false;
-	memcpy(copy, p.lo, p.len);
+	copy_pages(copy, p.lo, p.len);
 	return mremap(copy, p.len, p.len, MREMAP_MAYMOVE | MREMAP_FIXED, p.lo) != MAP_FAILED;
 }
 
@@ -86,7 +96,7 @@ static bool replaceable(const char *lo, size_t len)
 /* Window pages at the program's address: a second mapping of what the alias maps. */
 static bool put_window(struct pages p, void *alias)
 {
-	memcpy(alias, p.lo, p.len);
+	copy_pages(alias, p.lo, p.len);
 	if (mremap(alias, 0, p.len, MREMAP_MAYMOVE | MREMAP_FIXED, p.lo) == MAP_FAILED)
 		return false;
 	madvise(p.lo, p.len, MADV_DOFORK);
