@@ -63,13 +63,11 @@ static int gone(pid_t pid, int tenths)
 	return 1;
 }
 
-static void take_down(void)
+static void end_mount(void)
 {
 	char path[96];
 	FILE *f;
 
-	if (getpid() != owner)
-		return;
 	if (umount2(the_mount.mnt, 0) < 0)
 		umount2(the_mount.mnt, MNT_DETACH);
 	if (gone(the_mount.super, 20))
@@ -86,6 +84,16 @@ static void take_down(void)
 	if (!gone(the_mount.super, 10))
 		kill(the_mount.super, SIGKILL);
 	umount2(the_mount.mnt, MNT_DETACH);
+}
+
+static void take_down(void)
+{
+	if (getpid() != owner)
+		return;
+	end_mount();
+	/* the test's directory is removed before this when the plan was made after the mount */
+	rmdir(the_mount.mnt);
+	rmdir(test_tmpdir());
 }
 
 static pid_t read_pid(const char *path)

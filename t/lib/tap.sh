@@ -16,7 +16,7 @@ tap_cleanup() {
 	rm -rf --one-file-system "$T"
 }
 trap tap_cleanup EXIT
-trap 'tap_cleanup; exit 99' INT TERM
+trap 'tap_cleanup; exit 99' INT TERM HUP PIPE
 
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
 pass() { TAP_N=$((TAP_N + 1)); echo "ok $TAP_N - $*"; }
