@@ -63,18 +63,6 @@ static inline void vcu_leave(struct vcu_tls *t, bool per_thread)
 	t->depth--;
 }
 
-/* ---- trace (vcu_trace.c) ---- */
-
-struct vcu_trace_arg {
-	const void *p;             /* the argument's place */
-	uint32_t size;
-	int cls;                   /* __builtin_classify_type, or VCU_TRACE_TEXT */
-};
-#define VCU_TRACE_TEXT 100         /* const char * */
-
-/* names: the arguments' names, "dptr, n" */
-void vcu_trace_call(const char *fn, const char *names, const struct vcu_trace_arg *args, unsigned n, CUresult r);
-
 /* ---- table of exported functions (cu_entry.c) ---- */
 
 enum vcu_entry_flags {

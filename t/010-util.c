@@ -22,6 +22,7 @@ static void test_err(void)
 	is_int(e.status, VGPU_E_NOT_FOUND, "errno maps to a status");
 	is_int(vgpu_status_to_errno(VGPU_E_NO_SPACE), ENOSPC, "status maps to errno");
 	is_int(vgpu_status_to_cuda(VGPU_E_ILLEGAL_ADDRESS), 700, "status maps to CUresult");
+	is_int(vgpu_status_to_nvml(VGPU_E_DEVICE_LOST), 15, "… and to nvmlReturn_t");
 	is_string(vgpu_status_name(9999), "E_UNKNOWN", "a status outside the list has a name");
 }
 

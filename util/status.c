@@ -11,10 +11,11 @@ struct row {
 	const char *text;
 	int err;
 	int cuda;
+	int nvml;
 };
 
 static const struct row rows[VGPU_STATUS_COUNT] = {
-#define S(name, value, err, cu, text) [value] = { #name, text, err, cu },
+#define S(name, value, err, cu, nvml, text) [value] = { #name, text, err, cu, nvml },
 #include "util/status.def"
 #undef S
 };
@@ -52,6 +53,13 @@ int vgpu_status_to_cuda(int status)
 	const struct row *r = find(status);
 
 	return r ? r->cuda : 999;
+}
+
+int vgpu_status_to_nvml(int status)
+{
+	const struct row *r = find(status);
+
+	return r ? r->nvml : 999;
 }
 
 int vgpu_status_from_errno(int err)

@@ -3,7 +3,7 @@
 #define VGPU_UTIL_STATUS_H
 
 enum vgpu_status {
-#define S(name, value, err, cu, text) VGPU_##name = value,
+#define S(name, value, err, cu, nvml, text) VGPU_##name = value,
 #include "util/status.def"
 #undef S
 	VGPU_STATUS_COUNT
@@ -17,6 +17,8 @@ const char *vgpu_status_text(int status);
 int vgpu_status_to_errno(int status);
 /* The number of a CUresult (999 for an unknown status). */
 int vgpu_status_to_cuda(int status);
+/* The number of an nvmlReturn_t (999 for an unknown status). */
+int vgpu_status_to_nvml(int status);
 /* The closest status of an errno. */
 int vgpu_status_from_errno(int err);
 
