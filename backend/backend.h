@@ -20,6 +20,7 @@
 
 struct ir_module;
 struct ir_func;
+struct tex_table;
 struct be_module;   /* a backend's form of a module */
 struct be_kernel;   /* one .entry, ready to run */
 struct be_block;    /* a block in flight */
@@ -46,6 +47,8 @@ struct be_services {
 	/* Rate of %clock64 in kHz. */
 	uint64_t clock_khz;
 	uint32_t sm_count;
+	/* What texture and surface handles stand for (tex.h); NULL: there are none. */
+	const struct tex_table *textures;
 	/* Number of instructions of a warp after which block_run yields, even when it could go on. */
 	uint32_t slice;
 };

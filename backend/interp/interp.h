@@ -64,6 +64,7 @@ struct in_insn {
 		const struct in_coll_op *coll;
 		const struct in_call *call;
 		const struct in_table *table;
+		const struct in_tex *tex;
 	};
 	uint32_t guard;                /* predicate row */
 	uint32_t d, d2, a, b, c, e;    /* rows */
@@ -86,6 +87,19 @@ struct in_insn {
 struct in_table {                      /* brx.idx */
 	uint32_t n;
 	uint32_t *pc;
+};
+
+/* tex, tld4, suld, sust, sured, txq, suq: rows of operands, IN_NOROW where there is none. */
+struct in_tex {
+	uint8_t shape, lod_mode, result;     /* tex.h: enum tex_shape, tex_lod, tex_result */
+	bool int_coords;
+	int8_t gather;
+	uint8_t oob, store, red, elem_B, n_vec;
+	bool formatted, is_signed;
+	uint8_t query;
+	uint32_t layer, x[3], lod, dx[3], dy[3], off[3];
+	uint32_t d[4], v[4];
+	uint32_t resident;                   /* predicate that becomes true */
 };
 
 /* A decoded function. */
@@ -349,6 +363,12 @@ in_fn in_atom_select(const struct ir_insn *i);
 in_fn in_mbar_select(const struct ir_insn *i);
 int in_run_mbar_cp_arrive(struct in_warp *w, const struct in_insn *i, uint32_t m);
 
+/* tex.c */
+int in_run_tex(struct in_warp *w, const struct in_insn *i, uint32_t m);
+int in_run_suld(struct in_warp *w, const struct in_insn *i, uint32_t m);
+int in_run_sust(struct in_warp *w, const struct in_insn *i, uint32_t m);
+int in_run_txq(struct in_warp *w, const struct in_insn *i, uint32_t m);
+
 /* coll.c */
 struct in_coll {
 	struct in_warp *w;
@@ -397,7 +417,7 @@ int in_place(const struct in_func *f, uint32_t sym, uint64_t *off_out);
 uint32_t in_func_of(const struct ir_module *m, const struct ir_opnd *o);
 /* rows.c: fills f->reg_row and f->reads_unset; the rows are 0 … n-1. 0 or -VGPU_E_NOMEM. */
 int in_rows(struct in_func *f, uint32_t *n_out);
-/* decode.c, decode_mem.c, decode_warp.c */
+/* decode.c, decode_mem.c, decode_tex.c, decode_warp.c */
 struct in_dec {
 	struct be_kernel *k;
 	struct in_func *f;
@@ -428,6 +448,7 @@ bool in_refuse(struct in_dec *d, const char *why);
 /* True: decoded (or refused: d->why). False: not an instruction of that file. */
 bool in_decode_mem(struct in_dec *d);
 bool in_decode_warp(struct in_dec *d);
+bool in_decode_tex(struct in_dec *d);
 int in_decode(struct be_kernel *k, struct in_func *f, struct vgpu_err *err);
 /*
  * cache.c: memory in whole pages, aligned to 1024 at least. zero: it is all
