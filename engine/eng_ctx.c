@@ -52,6 +52,7 @@ static void reset(struct eng *e, struct eng_ctx *ctx, const struct vgpu_device *
 		.cancel = &ctx->cancel,
 		.clock_khz = dev->clock_khz, .sm_count = (uint32_t)dev->sm_count,
 		.slice = SLICE,
+		.textures = &e->tex.tab,
 	};
 	__atomic_store_n(&ctx->status, 0, __ATOMIC_RELEASE);
 	ctx->used = true;
@@ -111,6 +112,7 @@ int eng_do_CTX_DESTROY(struct eng *e, struct eng_call *c)
 	eng_fault(ctx, VGPU_E_CONTEXT_DESTROYED, 0, "%s", vgpu_status_text(VGPU_E_CONTEXT_DESTROYED));
 	eng_queues_drain(e, ctx);
 	eng_modules_free_ctx(e, ctx);
+	eng_tex_free_ctx(e, ctx);
 	eng_heap_fini(ctx);
 	eng_mem_free_ctx(e, ctx);
 	pthread_mutex_lock(&ctx->lock);

@@ -165,6 +165,7 @@ int eng_q_LAUNCH(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 		eng_fault(q->ctx, -r, 0, "%s", err.text);
 		return ENG_DONE;
 	}
+	eng_tex_enter(e);
 	eng_job_submit(e, j, true);
 	return ENG_ASYNC;
 }

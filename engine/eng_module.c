@@ -639,7 +639,8 @@ int eng_do_MODULE_LOG(struct eng *e, struct eng_call *c)
 
 static uint32_t global_flags(const struct ir_var *v)
 {
-	return (v->managed ? VGP_GLOBAL_F_MANAGED : 0u) | (v->space == IR_SPACE_CONST ? VGP_GLOBAL_F_CONST : 0u);
+	return (v->managed ? VGP_GLOBAL_F_MANAGED : 0u) | (v->space == IR_SPACE_CONST ? VGP_GLOBAL_F_CONST : 0u) |
+	       (v->type == IR_T_TEXREF ? VGP_GLOBAL_F_TEXTURE : 0u) | (v->type == IR_T_SURFREF ? VGP_GLOBAL_F_SURFACE : 0u);
 }
 
 /* Called with tab_lock. */

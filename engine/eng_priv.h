@@ -20,6 +20,7 @@
 #include <pthread.h>
 
 #include "backend/backend.h"
+#include "backend/tex.h"
 #include "engine/engine.h"
 #include "protocol/vgp_codec.h"
 #include "protocol/vgp_ctl.h"
@@ -167,6 +168,18 @@ struct eng_func {
 	struct be_kernel_info info;
 };
 
+/* ---- textures ---- */
+
+#define ENG_TEX_MAX (1u << 17)
+
+struct eng_tex;
+struct eng_texes {
+	struct tex_table tab;         /* written under tab_lock, read by kernels without */
+	struct eng_tex *list, *dead;  /* by tab_lock; dead ones may still be in use by a kernel */
+	uint32_t n;
+	uint64_t running;             /* launches in flight; atomic */
+};
+
 /* ---- scheduler ---- */
 
 struct eng_block;
@@ -269,6 +282,7 @@ struct eng {
 	struct eng_queue *queues;     /* VGP_QUEUES */
 	struct vgpu_htab modules, funcs, events;
 	uint32_t next_id;
+	struct eng_texes tex;
 	pthread_mutex_t module_lock;
 
 	uint64_t queued_bytes;        /* atomic */
@@ -356,6 +370,13 @@ bool eng_small_empty(const struct eng_small *s);
 void eng_modules_free_ctx(struct eng *e, struct eng_ctx *ctx);
 struct eng_func *eng_func_ref(struct eng *e, uint32_t id);       /* holds its module */
 void eng_module_unref(struct eng *e, struct eng_module *m);
+
+/* eng_tex.c */
+void eng_tex_free_ctx(struct eng *e, const struct eng_ctx *ctx);
+void eng_tex_fini(struct eng *e);
+/* Around every launch: what kernels may have looked up isn't freed between the two. */
+void eng_tex_enter(struct eng *e);
+void eng_tex_leave(struct eng *e);
 
 /* eng_queue.c */
 int eng_queues_init(struct eng *e, struct vgpu_err *err);

@@ -160,8 +160,10 @@ static void job_complete(struct eng *e, struct eng_job *j)
 	j->finished = true;
 	account_end(&e->sched, j);
 	pthread_mutex_unlock(&e->sched.lock);
-	if (j->mod)
+	if (j->mod) {
+		eng_tex_leave(e);
 		eng_module_unref(e, j->mod);
+	}
 	if (j->workspace)
 		eng_mem_free(e, j->workspace);
 	eng_queue_finish(e, j->q);

@@ -164,6 +164,7 @@ void eng_free(struct eng *e)
 	eng_monitor_join(e);
 	eng_sched_stop(e);
 	eng_modules_free_ctx(e, NULL);
+	eng_tex_fini(e);
 	free_contexts(e);
 	free_tables(e);
 	eng_channel_fini(e);

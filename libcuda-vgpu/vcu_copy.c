@@ -27,6 +27,10 @@ static CUresult find_side(struct vcu_side *s, const struct vcu_copy *c)
 
 	if (!s->base || n == UINT64_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
+	if (s->kind == VCU_SIDE_ARRAY) {
+		s->window = s->device = true;
+		return CUDA_SUCCESS;
+	}
 	if (vcu_mem_find(s->base, n, &range)) {
 		s->window = true;
 		s->device = range.kind == VGP_MEM_DEVICE;

@@ -20,6 +20,7 @@ enum vcu_side_kind {
 	VCU_SIDE_ANY,              /* unified: to be looked up; unknown ones are the program's */
 	VCU_SIDE_DEVICE,           /* must be known */
 	VCU_SIDE_HOST,             /* the program's, pinned or not */
+	VCU_SIDE_ARRAY,            /* inside an array: the caller has checked the box */
 };
 
 struct vcu_side {

@@ -1,4 +1,5 @@
 /* vcu_memcpy.c: copies of one run of bytes. */
+#include "libcuda-vgpu/vcu_array.h"
 #include "libcuda-vgpu/vcu_copy.h"
 
 static CUresult copy_sync(enum vcu_side_kind dk, uint64_t dst, enum vcu_side_kind sk, uint64_t src, size_t n)
@@ -58,6 +59,79 @@ CUresult vcu_MemcpyDtoHAsync_v2(void *dstHost, CUdeviceptr srcDevice, size_t Byt
 CUresult vcu_MemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)
 {
 	return copy_async(VCU_SIDE_DEVICE, dstDevice, VCU_SIDE_DEVICE, srcDevice, ByteCount, hStream);
+}
+
+/* ---- arrays of one dimension, by bytes ---- */
+
+/* The address of n bytes at off. */
+static CUresult array_bytes(CUarray h, size_t off, size_t n, uint64_t *addr)
+{
+	const struct vcu_array *a = vcu_array_get(h);
+
+	if (!a)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (a->desc.Height || a->desc.Depth || off > (uint64_t)a->at.w * a->texel_B || n > (uint64_t)a->at.w * a->texel_B - off)
+		return CUDA_ERROR_INVALID_VALUE;
+	*addr = a->at.addr + off;
+	return CUDA_SUCCESS;
+}
+
+CUresult vcu_MemcpyDtoA_v2(CUarray dstArray, size_t dstOffset, CUdeviceptr srcDevice, size_t ByteCount)
+{
+	uint64_t to;
+	CUresult r = array_bytes(dstArray, dstOffset, ByteCount, &to);
+
+	return r ? r : copy_sync(VCU_SIDE_ARRAY, to, VCU_SIDE_DEVICE, srcDevice, ByteCount);
+}
+
+CUresult vcu_MemcpyAtoD_v2(CUdeviceptr dstDevice, CUarray srcArray, size_t srcOffset, size_t ByteCount)
+{
+	uint64_t from;
+	CUresult r = array_bytes(srcArray, srcOffset, ByteCount, &from);
+
+	return r ? r : copy_sync(VCU_SIDE_DEVICE, dstDevice, VCU_SIDE_ARRAY, from, ByteCount);
+}
+
+CUresult vcu_MemcpyHtoA_v2(CUarray dstArray, size_t dstOffset, const void *srcHost, size_t ByteCount)
+{
+	uint64_t to;
+	CUresult r = array_bytes(dstArray, dstOffset, ByteCount, &to);
+
+	return r ? r : copy_sync(VCU_SIDE_ARRAY, to, VCU_SIDE_ANY, (uint64_t)srcHost, ByteCount);
+}
+
+CUresult vcu_MemcpyAtoH_v2(void *dstHost, CUarray srcArray, size_t srcOffset, size_t ByteCount)
+{
+	uint64_t from;
+	CUresult r = array_bytes(srcArray, srcOffset, ByteCount, &from);
+
+	return r ? r : copy_sync(VCU_SIDE_ANY, (uint64_t)dstHost, VCU_SIDE_ARRAY, from, ByteCount);
+}
+
+CUresult vcu_MemcpyAtoA_v2(CUarray dstArray, size_t dstOffset, CUarray srcArray, size_t srcOffset, size_t ByteCount)
+{
+	uint64_t to, from;
+	CUresult r = array_bytes(dstArray, dstOffset, ByteCount, &to);
+
+	if (!r)
+		r = array_bytes(srcArray, srcOffset, ByteCount, &from);
+	return r ? r : copy_sync(VCU_SIDE_ARRAY, to, VCU_SIDE_ARRAY, from, ByteCount);
+}
+
+CUresult vcu_MemcpyHtoAAsync_v2(CUarray dstArray, size_t dstOffset, const void *srcHost, size_t ByteCount, CUstream hStream)
+{
+	uint64_t to;
+	CUresult r = array_bytes(dstArray, dstOffset, ByteCount, &to);
+
+	return r ? r : copy_async(VCU_SIDE_ARRAY, to, VCU_SIDE_ANY, (uint64_t)srcHost, ByteCount, hStream);
+}
+
+CUresult vcu_MemcpyAtoHAsync_v2(void *dstHost, CUarray srcArray, size_t srcOffset, size_t ByteCount, CUstream hStream)
+{
+	uint64_t from;
+	CUresult r = array_bytes(srcArray, srcOffset, ByteCount, &from);
+
+	return r ? r : copy_async(VCU_SIDE_ANY, (uint64_t)dstHost, VCU_SIDE_ARRAY, from, ByteCount, hStream);
 }
 
 /* ---- between contexts: one window holds the memory of all ---- */

@@ -1,4 +1,5 @@
 /* vcu_memcpy3d.c: copies of rectangles and boxes. Both become a box. */
+#include "libcuda-vgpu/vcu_array.h"
 #include "libcuda-vgpu/vcu_copy.h"
 
 /* One side as a struct of the API says it. */
@@ -9,6 +10,28 @@ struct end {
 	CUarray array;
 	size_t x, y, z, lod, pitch, height;
 };
+
+static bool reaches(size_t from, size_t n, uint64_t size)
+{
+	return from <= size && n <= size - from;
+}
+
+/* The box inside an array: its pitch and height count, not the struct's; columns are whole elements. */
+static CUresult set_array_side(struct vcu_side *s, const struct end *e, size_t width, size_t rows, size_t slices)
+{
+	const struct vcu_array *a = vcu_array_get(e->array);
+
+	if (!a)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (e->lod || e->x % a->texel_B || width % a->texel_B || !reaches(e->x, width, (uint64_t)a->at.w * a->texel_B) ||
+	    !reaches(e->y, rows, a->at.h) || !reaches(e->z, slices, a->at.d))
+		return CUDA_ERROR_INVALID_VALUE;
+	s->kind = VCU_SIDE_ARRAY;
+	s->pitch = a->at.pitch;
+	s->slice = a->at.slice;
+	s->base = a->at.addr + e->x + e->y * s->pitch + e->z * s->slice;
+	return CUDA_SUCCESS;
+}
 
 static CUresult set_side(struct vcu_side *s, const struct end *e, size_t width, size_t rows, size_t slices)
 {
@@ -28,7 +51,7 @@ static CUresult set_side(struct vcu_side *s, const struct end *e, size_t width, 
 		s->base = e->device;
 		break;
 	case CU_MEMORYTYPE_ARRAY:
-		return CUDA_ERROR_NOT_SUPPORTED;
+		return set_array_side(s, e, width, rows, slices);
 	default:
 		return CUDA_ERROR_INVALID_VALUE;
 	}

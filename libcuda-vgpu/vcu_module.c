@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcuda-vgpu/vcu_array.h"
 #include "libcuda-vgpu/vcu_mem.h"
 #include "libcuda-vgpu/vcu_stream.h"
 #include "util/sys.h"
@@ -180,6 +181,7 @@ void vcu_module_free(struct vcu_module *m, bool unload)
 	pthread_mutex_unlock(&p->lock);
 	if (m->handle)
 		vcu_handle_del(m->handle, VCU_H_MODULE);
+	vcu_texrefs_forget(m->ctx, m);
 	while ((s = vgpu_htab_next(&m->funcs, &i)))
 		func_free(s->value);
 	vgpu_htab_fini(&m->funcs);

@@ -21,7 +21,7 @@
 
 #define VGP_MAGIC 0x55504756u      /* "VGPU" */
 #define VGP_ABI_MAJOR 1            /* differs: no talk */
-#define VGP_ABI_MINOR 1            /* both sides use the lower one */
+#define VGP_ABI_MINOR 2            /* both sides use the lower one */
 
 typedef uint8_t vgp_u8;
 typedef uint16_t vgp_u16;
@@ -322,7 +322,49 @@ struct vgp_copy3d {
 enum vgp_global_flags {
 	VGP_GLOBAL_F_MANAGED = 1,
 	VGP_GLOBAL_F_CONST = 2,
+	VGP_GLOBAL_F_TEXTURE = 4,  /* .texref: holds the handle of a texture */
+	VGP_GLOBAL_F_SURFACE = 8,  /* .surfref */
 };
+
+enum vgp_tex_flags {
+	VGP_TEX_F_SURFACE = 1,     /* may be loaded from and stored to */
+	VGP_TEX_F_LAYERED = 2,     /* slices are layers */
+	VGP_TEX_F_CUBE = 4,        /* slices are faces, of each layer six */
+	VGP_TEX_F_BUFFER = 8,      /* plain memory, read by texel number */
+	VGP_TEX_F_NORM = 16,       /* integers are read as floats of [0, 1] or [-1, 1] */
+	VGP_TEX_F_LINEAR = 32, VGP_TEX_F_MIP_LINEAR = 64,
+	VGP_TEX_F_NORMALIZED = 128,/* coordinates of [0, 1] */
+	VGP_TEX_F_SRGB = 256,
+	VGP_TEX_F_SEAMLESS = 512,
+	VGP_TEX_F_ALL = 1023
+};
+
+enum vgp_tex_chan {                /* a texel's channels */
+	VGP_TEX_U8, VGP_TEX_S8, VGP_TEX_U16, VGP_TEX_S16, VGP_TEX_U32, VGP_TEX_S32, VGP_TEX_F16, VGP_TEX_F32
+};
+
+#define VGP_TEX_LEVELS 18u
+
+struct vgp_tex {
+	uint32_t flags;            /* enum vgp_tex_flags */
+	uint8_t dims;              /* 1, 2, 3 */
+	uint8_t chan;              /* enum vgp_tex_chan */
+	uint8_t channels;          /* 1, 2, 4 */
+	uint8_t n_levels;          /* 1 … VGP_TEX_LEVELS */
+	uint8_t addr[3];           /* numbers of CUaddress_mode */
+	uint8_t pad;
+	float lod_bias, lod_min, lod_max;
+	uint32_t border[4];        /* as bits */
+};
+_Static_assert(sizeof(struct vgp_tex) == 40, "vgp_tex");
+
+struct vgp_tex_level {
+	uint64_t addr;             /* in the window */
+	uint64_t pitch, slice;     /* bytes from row to row, and from slice to slice */
+	uint32_t w, h, d;          /* texels, rows, slices; 1 where there is no such dimension */
+	uint32_t pad;
+};
+_Static_assert(sizeof(struct vgp_tex_level) == 40, "vgp_tex_level");
 
 enum vgp_value_op {                /* numbers of CUstreamWaitValue_flags */
 	VGP_VALUE_GEQ = 0,         /* (int)(*addr - value) >= 0 */

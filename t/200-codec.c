@@ -21,6 +21,7 @@ static const struct {
 	{ "MODULE_LOG", 36, 0, 16, 8 }, { "FUNC_INFO", 37, 0, 16, 8 }, { "GLOBAL_AT", 38, 0, 8, 32 },
 	{ "QUEUE_CREATE", 40, 0, 16, 0 }, { "QUEUE_DESTROY", 41, 0, 4, 0 }, { "QUEUE_WAIT", 42, 0, 24, 16 },
 	{ "EVENT_TIME", 43, 0, 4, 8 }, { "HOST_DONE", 44, 0, 16, 0 },
+	{ "TEX_CREATE", 50, 0, 4, 8 }, { "TEX_DESTROY", 51, 0, 8, 0 },
 	{ "NOP", 64, 1, 0, 0 }, { "LAUNCH", 65, 1, 8, 0 }, { "COPY", 66, 1, 24, 0 }, { "COPY_3D", 67, 1, 0, 0 },
 	{ "FILL", 68, 1, 40, 0 }, { "WRITE", 69, 1, 8, 0 }, { "EVENT_RECORD", 70, 1, 8, 0 }, { "QUEUE_WAIT_ON", 71, 1, 16, 0 },
 	{ "HOST_WAIT", 72, 1, 0, 0 }, { "FREE", 73, 1, 8, 0 }, { "VALUE_WRITE", 74, 1, 24, 0 }, { "VALUE_WAIT", 75, 1, 24, 0 },
