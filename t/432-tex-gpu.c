@@ -39,7 +39,6 @@ static struct {
 	} while (0)
 
 static const char *const shape_names[] = { "1d", "2d", "3d", "a1d", "a2d", "cube", "acube" };
-static const uint8_t shape_dims[] = { 1, 2, 3, 1, 2, 3, 3 };
 
 static CUmodule mod;
 static CUdeviceptr dev;          /* layer, x, y, z, lod: rows of LANES; then the results, four in a row */
