@@ -59,15 +59,58 @@ static void reset(struct eng *e, struct eng_ctx *ctx, const struct vgpu_device *
 	eng_publish_ctx(e, ctx);
 }
 
+/* The first context on a device asks the daemon, which knows compute modes and lost devices. */
+static int attach(struct eng *e, unsigned slot)
+{
+	struct vgp_ctl answer;
+	bool first;
+	int r = 0;
+
+	pthread_mutex_lock(&e->tab_lock);
+	first = e->n_ctx[slot]++ == 0;
+	pthread_mutex_unlock(&e->tab_lock);
+	if (first && e->cfg.ctl >= 0)
+		r = eng_ctl_ask(e, VGP_CTL_ATTACH, slot, 0, &answer);
+	if (r) {
+		pthread_mutex_lock(&e->tab_lock);
+		e->n_ctx[slot]--;
+		pthread_mutex_unlock(&e->tab_lock);
+	}
+	return r;
+}
+
+static void detach(struct eng *e, unsigned slot)
+{
+	pthread_mutex_lock(&e->tab_lock);
+	/* under the lock: an ATTACH that follows is sent behind it */
+	if (--e->n_ctx[slot] == 0 && e->cfg.ctl >= 0)
+		eng_ctl_tell(e, VGP_CTL_DETACH, slot, 0, 0);
+	pthread_mutex_unlock(&e->tab_lock);
+}
+
+void eng_device_lost(struct eng *e, uint32_t device, int status)
+{
+	for (uint32_t i = 0; i < VGP_CONTEXTS; i++) {
+		struct eng_ctx *ctx = eng_ctx_get(e, i);
+
+		if (ctx && ctx->dev == e->devs + device)
+			eng_fault(ctx, status, 0, "%s", vgpu_status_text(status));
+	}
+}
+
 int eng_do_CTX_CREATE(struct eng *e, struct eng_call *c)
 {
 	const struct vgpu_device *dev = find_device(e, c->cmd.a.CTX_CREATE.device);
 	struct eng_ctx *ctx = NULL;
+	int r;
 
 	if (!dev)
 		return -VGPU_E_INVALID_DEVICE;
 	if (!e->win.addr)
 		return -VGPU_E_NOT_INITIALIZED;
+	r = attach(e, (unsigned)(dev - e->devs));
+	if (r)
+		return r;
 	pthread_mutex_lock(&e->tab_lock);
 	/* 0 stays free, so that zeroed arguments name no context */
 	for (uint32_t i = 1; i < VGP_CONTEXTS && !ctx; i++) {
@@ -86,8 +129,10 @@ int eng_do_CTX_CREATE(struct eng *e, struct eng_call *c)
 	if (ctx)
 		reset(e, ctx, dev);
 	pthread_mutex_unlock(&e->tab_lock);
-	if (!ctx)
+	if (!ctx) {
+		detach(e, (unsigned)(dev - e->devs));
 		return -VGPU_E_NOMEM;
+	}
 	c->reply.r.CTX_CREATE.ctx = ctx->id;
 	return 0;
 }
@@ -97,6 +142,7 @@ int eng_do_CTX_DESTROY(struct eng *e, struct eng_call *c)
 {
 	uint32_t id = c->cmd.a.CTX_DESTROY.ctx;
 	struct eng_ctx *ctx = NULL;
+	unsigned slot;
 
 	if (id < VGP_CONTEXTS) {
 		pthread_mutex_lock(&e->tab_lock);
@@ -121,8 +167,10 @@ int eng_do_CTX_DESTROY(struct eng *e, struct eng_call *c)
 	vgpu_buf_free(&ctx->log[1]);
 	pthread_mutex_unlock(&ctx->lock);
 	pthread_mutex_lock(&e->tab_lock);
+	slot = (unsigned)(ctx->dev - e->devs);
 	ctx->dev = NULL;
 	pthread_mutex_unlock(&e->tab_lock);
+	detach(e, slot);
 	return 0;
 }
 

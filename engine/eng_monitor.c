@@ -66,10 +66,8 @@ int eng_ctl_ask(struct eng *e, uint32_t op, uint32_t device, uint64_t value, str
 
 static void ctl_answer(struct eng *e, const struct vgp_ctl *m)
 {
-	uint32_t op = m->op == VGP_CTL_GRANT ? VGP_CTL_RESERVE : VGP_CTL_QUERY;
-
 	pthread_mutex_lock(&e->ctl_state);
-	if (e->ctl_waiting && e->ctl_request.op == op && e->ctl_request.value2 == m->value2) {
+	if (e->ctl_waiting && (m->op == VGP_CTL_TOTALS) == (e->ctl_request.op == VGP_CTL_QUERY) && e->ctl_request.value2 == m->value2) {
 		e->ctl_answer = *m;
 		e->ctl_answered = true;
 		pthread_cond_broadcast(&e->ctl_cond);
@@ -79,13 +77,20 @@ static void ctl_answer(struct eng *e, const struct vgp_ctl *m)
 
 static void tell_usage(struct eng *e, bool all)
 {
+	uint64_t now = vgpu_now_ns();
+
 	for (size_t i = 0; i < e->cfg.n_devs; i++) {
 		uint64_t busy = eng_sched_busy_ns(e, (unsigned)i);
 
-		/* relaxed: a snapshot */
+		/* relaxed: snapshots */
+		struct vgp_ctl m = { .op = VGP_CTL_USAGE, .session = e->cfg.session, .device = (uint32_t)i, .pid = (uint32_t)getpid(),
+				     .value = __atomic_load_n(&e->used[i], __ATOMIC_RELAXED), .value2 = busy,
+				     .span_ns = now - e->usage_told, .contexts = __atomic_load_n(&e->n_ctx[i], __ATOMIC_RELAXED) };
+
 		if (all || busy)
-			eng_ctl_tell(e, VGP_CTL_USAGE, (uint32_t)i, __atomic_load_n(&e->used[i], __ATOMIC_RELAXED), busy);
+			ctl_send(e, &m);
 	}
+	e->usage_told = now;
 }
 
 /* A new daemon: it learns what is held, and hears again what the old one left unanswered. */
@@ -121,6 +126,9 @@ static void ctl_event(struct eng *e)
 		break;
 	case VGP_CTL_ADOPT:
 		adopted(e);
+		break;
+	case VGP_CTL_LOST:
+		eng_device_lost(e, m.device, (int)MIN(m.status, (uint32_t)VGPU_STATUS_COUNT - 1));
 		break;
 	}
 }
@@ -249,6 +257,7 @@ static void *monitor_thread(void *arg)
 	};
 
 	be_guard_install(NULL);   /* this thread's signal stack */
+	e->usage_told = vgpu_now_ns();
 	while (!eng_stopped(e)) {
 		struct timespec ts;
 

@@ -276,6 +276,8 @@ struct eng {
 	struct eng_window win;
 	pthread_mutex_t mem_lock;
 	uint64_t used[VGPU_MAX_DEVICES];        /* bytes counted, by mem_lock */
+	uint32_t n_ctx[VGPU_MAX_DEVICES];       /* contexts, by tab_lock; read without it as a snapshot */
+	uint64_t usage_told;                    /* monitor only: when USAGE was sent */
 
 	pthread_mutex_t tab_lock;
 	struct eng_ctx *ctxs[VGP_CONTEXTS];
@@ -340,6 +342,9 @@ static inline uint32_t eng_ctx_status(const struct eng_ctx *ctx)
 {
 	return __atomic_load_n(&ctx->status, __ATOMIC_ACQUIRE);
 }
+
+/* The device is gone for this process: its contexts end with that status. */
+void eng_device_lost(struct eng *e, uint32_t device, int status);
 
 /* eng_fault.c: the first fault of a context stays; everything that it runs or waits for ends. */
 void eng_fault(struct eng_ctx *ctx, int status, uint64_t addr, const char *fmt, ...) VGPU_PRINTF(4, 5);

@@ -28,6 +28,7 @@
 struct vfs;
 struct vfs_client;
 struct vfs_guest;
+struct vfs_samples;
 struct registry;
 
 /* Something that epoll watches. */
@@ -52,7 +53,19 @@ struct vfs_open {
 	struct vgpu_buf text;     /* what this open reads as, taken when offset 0 is read */
 	bool have_text;
 	uint32_t last_tid;        /* thread that was seen to belong to the opener */
+	uint32_t mon_tid;         /* thread that asked as a monitor … */
+	uint64_t mon_ns;          /* … and its pid namespace */
 	struct vfs_later *readers;
+};
+
+/* A process' numbers, in the pid namespaces from ours down to its own. */
+#define VFS_PIDNS_MAX 8
+struct vfs_pids {
+	unsigned n;
+	struct {
+		uint64_t ns;      /* inode number of the namespace */
+		uint32_t pid;
+	} level[VFS_PIDNS_MAX];
 };
 
 /* A session's part in memory; slot by slot beside vfs_state.sess. */
@@ -64,7 +77,10 @@ struct vfs_live_sess {
 	struct vfs_later *hello;  /* waits for the worker's start */
 	struct vgp_hello greeting;
 	uint64_t less[VGPU_MAX_DEVICES];          /* what USAGE said when it was less than is held, + 1; 0: it was not */
-	uint64_t busy_ns[VGPU_MAX_DEVICES];       /* since the last tick */
+	unsigned rate[VGPU_MAX_DEVICES];          /* load as last told, per mille … */
+	uint64_t rate_at[VGPU_MAX_DEVICES];       /* … and when (ns) */
+	bool have_pids;
+	struct vfs_pids pids;                     /* of the client */
 };
 
 /* ---- jobs for the helper ---- */
@@ -92,6 +108,8 @@ struct vfs {
 	VGPU_VEC(uint64_t) ends;       /* sessions whose END super's socket had no room for */
 	uint64_t last_tick;            /* when utilization was computed */
 	unsigned util[VGPU_MAX_DEVICES]; /* by place in src.devs */
+	uint64_t tick_us;              /* the same moment, since the epoch */
+	struct vfs_samples *samples[VGPU_MAX_DEVICES]; /* beside vfs_state.live */
 
 	struct fuse_session *se;
 	int fuse_fd;                   /* what requests are read from */
@@ -191,6 +209,20 @@ bool vfs_client_of(pid_t tid, struct vfs_client *out);
 uint64_t vfs_client_start(pid_t tgid);
 /* A child of super, as we are. */
 bool vfs_is_sibling(pid_t tid);
+
+/* vfs_pidns.c: numbers of processes in pid namespaces */
+uint64_t vfs_pidns_of(pid_t tid);
+void vfs_pids_of(pid_t pid, struct vfs_pids *out);
+/* The number in namespace ns; 0: it is not seen from there. */
+uint32_t vfs_pid_seen(const struct vfs_pids *p, uint64_t ns);
+
+/* vfs_mon.c: questions of monitors */
+void vfs_mon_ioctl(struct vfs *v, fuse_req_t req, struct vfs_place p, uint32_t handle, unsigned op, const void *in,
+		   size_t in_size, size_t out_size);
+
+/* vfs_telemetry.c */
+void vfs_live_telemetry(void *v, uint32_t key, struct vgp_telemetry *t);
+void vfs_telemetry_free(struct vfs *v);
 
 /* vfs_sock.c: connections to dev/vgpu.sock */
 /* Takes over super's listening socket; -1: it is to be closed. */

@@ -14,10 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "fusefs/vfs.h"
+#include "fusefs/vfs_mon.h"
 #include "fusefs/vfs_sess.h"
 #include "util/log.h"
 #include "util/sys.h"
+
+enum { MODE_EXCLUSIVE_THREAD = 1, MODE_PROHIBITED = 2, MODE_EXCLUSIVE_PROCESS = 3 }; /* compute_mode */
 
 static uint64_t used_of(struct vfs *v, uint32_t key)
 {
@@ -59,6 +61,7 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 			out.status = VGPU_E_NOMEM;
 		} else {
 			s->held[m->device] += m->value;
+			s->use[m->device].peak = MAX(s->use[m->device].peak, s->held[m->device]);
 			s->last_reserve = m->value2;
 			l->less[m->device] = 0;
 			out.value = m->value;
@@ -67,11 +70,80 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 	answer(v, l, &out);
 }
 
+/* What keeps a session off a device, 0: nothing. */
+static int refusal(struct vfs *v, const struct vfs_sess *s, int at)
+{
+	const struct vgpu_device *d = &v->src.devs.dev[at];
+
+	if (d->lost)
+		return d->lost == 1 ? VGPU_E_DEVICE_LOST : VGPU_E_RESET_REQUIRED;
+	if (d->compute_mode == MODE_PROHIBITED)
+		return VGPU_E_UNAVAILABLE;
+	if (d->compute_mode == MODE_EXCLUSIVE_THREAD || d->compute_mode == MODE_EXCLUSIVE_PROCESS)
+		for (uint32_t i = 0; i < v->st->sess_high; i++) {
+			const struct vfs_sess *o = &v->st->sess[i];
+
+			for (unsigned k = 0; o != s && o->attached && k < o->n_devices; k++)
+				if (vfs_sess_on(o, k) && o->dev_key[k] == v->src.devs.key[at] &&
+				    (!s->client_pid || o->client_pid != s->client_pid))
+					return VGPU_E_UNAVAILABLE;
+		}
+	return 0;
+}
+
+/* The first context on a device: where compute mode and the device's state are looked at. */
+static void on_attach(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
+{
+	struct vfs_sess *s = &v->st->sess[l->slot];
+	struct vgp_ctl out = { .op = VGP_CTL_GRANT, .session = s->id, .device = m->device, .value2 = m->value2 };
+	int at = m->device < s->n_devices ? vfs_devset_find(&v->src.devs, s->dev_key[m->device]) : -1;
+
+	if (at < 0) {
+		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
+	} else if (!m->value2 || m->value2 != s->last_attach) {
+		out.status = (uint32_t)refusal(v, s, at);
+		if (!out.status) {
+			s->use[m->device].since_us = vfs_epoch_us();
+			s->use[m->device].busy_ns = 0;
+			s->use[m->device].peak = s->held[m->device];
+			s->last_attach = m->value2;
+			s->attached |= 1ull << m->device;
+			vfs_telemetry_changed(v, s->dev_key[m->device]);
+		}
+	}
+	answer(v, l, &out);
+}
+
+static void leave(struct vfs *v, uint32_t slot, unsigned d)
+{
+	struct vfs_sess *s = &v->st->sess[slot];
+
+	if (!(s->attached >> d & 1))
+		return;
+	vfs_acct_leave(v, slot, d);
+	s->attached &= ~(1ull << d);
+	if (v->sess[slot])
+		v->sess[slot]->rate[d] = 0;
+	vfs_telemetry_changed(v, s->dev_key[d]);
+}
+
+void vfs_acct_leave_all(struct vfs *v, uint32_t slot)
+{
+	for (unsigned d = 0; d < VGPU_MAX_DEVICES; d++)
+		leave(v, slot, d);
+}
+
 static void on_usage(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
 {
 	struct vfs_sess *s = &v->st->sess[l->slot];
 
-	l->busy_ns[m->device] += m->value2;
+	if (m->span_ns) {
+		l->rate[m->device] = (unsigned)MIN(1000ull, m->value2 / (m->span_ns / 1000 + 1));
+		l->rate_at[m->device] = vgpu_now_ns();
+	}
+	s->use[m->device].busy_ns += m->value2;
+	if (!m->contexts)
+		leave(v, l->slot, m->device); /* a DETACH was lost */
 	if (m->value >= s->held[m->device]) {
 		l->less[m->device] = 0;
 	} else if (l->less[m->device] == m->value + 1) {
@@ -87,8 +159,8 @@ static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 	struct vfs_sess *s = &v->st->sess[l->slot];
 	struct vgp_ctl out = { .op = VGP_CTL_TOTALS, .session = s->id, .device = m->device, .value2 = m->value2 };
 
-	if (m->op == VGP_CTL_RESERVE) {
-		on_reserve(v, l, m);
+	if (m->op == VGP_CTL_RESERVE || m->op == VGP_CTL_ATTACH) {
+		(m->op == VGP_CTL_RESERVE ? on_reserve : on_attach)(v, l, m);
 		return;
 	}
 	if (m->device >= s->n_devices) {
@@ -98,6 +170,9 @@ static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 	switch (m->op) {
 	case VGP_CTL_RELEASE:
 		s->held[m->device] -= m->value < s->held[m->device] ? m->value : s->held[m->device];
+		break;
+	case VGP_CTL_DETACH:
+		leave(v, l->slot, m->device);
 		break;
 	case VGP_CTL_USAGE:
 		on_usage(v, l, m);
@@ -184,31 +259,40 @@ unsigned vfs_sess_count(void *arg)
 	return n;
 }
 
+/* Loads of all sessions, added up: two that are busy at once make no more than 100 %. */
+static void measure(struct vfs *v, uint64_t now)
+{
+	unsigned rate[VGPU_MAX_DEVICES] = { 0 };
+
+	for (uint32_t i = 0; i < v->st->sess_high; i++) {
+		struct vfs_live_sess *l = v->sess[i];
+		const struct vfs_sess *s = &v->st->sess[i];
+
+		for (unsigned d = 0; l && s->attached && d < s->n_devices; d++) {
+			unsigned r = s->attached >> d & 1 ? vfs_sess_rate(l, d, now) : 0;
+			int at = r ? vfs_devset_find(&v->src.devs, s->dev_key[d]) : -1;
+
+			if (at >= 0)
+				rate[at] += r;
+		}
+	}
+	for (size_t i = 0; i < v->src.devs.n; i++)
+		v->util[i] = MIN(100u, (rate[i] + 5) / 10);
+}
+
 void vfs_sess_tick(struct vfs *v)
 {
-	uint64_t now = vgpu_now_ns(), busy[VGPU_MAX_DEVICES] = { 0 }, span = now - v->last_tick;
+	uint64_t now = vgpu_now_ns(), span = now - v->last_tick;
 
 	v->last_tick = now;
 	if (v->ends.n)
 		vfs_sess_retry_ends(v);
 	for (uint32_t i = 0; i < v->st->sess_high; i++) {
-		struct vfs_live_sess *l = v->sess[i];
 		const struct vfs_sess *s = &v->st->sess[i];
 
-		if (!l)
-			continue;
-		if (s->phase == VFS_SESS_DEAD && v->st->handles[s->handle].by_socket) {
+		if (v->sess[i] && s->phase == VFS_SESS_DEAD && v->st->handles[s->handle].by_socket)
 			vfs_handle_drop(v, s->handle); /* no RELEASE will do it */
-			continue;
-		}
-		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++) {
-			int at = l->busy_ns[d] ? vfs_devset_find(&v->src.devs, s->dev_key[d]) : -1;
-
-			if (at >= 0)
-				busy[at] += l->busy_ns[d];
-			l->busy_ns[d] = 0;
-		}
 	}
-	for (size_t i = 0; i < v->src.devs.n; i++)
-		v->util[i] = span && busy[i] < span ? (unsigned)(busy[i] * 100 / span) : busy[i] ? 100 : 0;
+	measure(v, now);
+	vfs_telemetry_tick(v, span);
 }

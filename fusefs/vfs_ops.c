@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fusefs/vfs.h"
+#include "fusefs/vfs_mon.h"
 #include "util/log.h"
 
 /* The kernel is told of changes; this bounds what a lost notice can do. */
@@ -519,6 +519,17 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, st
 		fuse_reply_err(req, EBADF);
 		return;
 	}
+	if (_IOC_TYPE(cmd) == 'V' && _IOC_NR(cmd) >= VGP_MON_FIRST) {
+		struct vfs_place p;
+
+		if (_IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE))
+			fuse_reply_err(req, ENOTTY);
+		else if (!vfs_place_of(&v->src.devs, ino, &p))
+			fuse_reply_err(req, ENODEV);
+		else
+			vfs_mon_ioctl(v, req, p, i, _IOC_NR(cmd), in, in_size, out_size);
+		return;
+	}
 	switch (cmd) {
 	case VGP_IOC_INFO:
 		if (out_size < sizeof(struct vgp_node_info))
@@ -550,7 +561,7 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
 	h = vfs_handle_get(v, fi->fh, &i);
 	if (!h) {
 		fuse_reply_poll(req, POLLERR);
-	} else if (!vfs_relay_is(v, i)) {
+	} else if (!vfs_relay_is(v, i) && !h->events) {
 		fuse_reply_poll(req, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
 	} else {
 		if (ph) {
@@ -558,8 +569,12 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, s
 			h->poll_kh = v->poll_kh;
 			h->poll_armed = 1;
 		}
-		fuse_reply_poll(req, vfs_relay_poll(v, i));
-		vfs_relay_arm(v, i);
+		if (h->events) {
+			fuse_reply_poll(req, vfs_event_pending(v, i) ? POLLIN | POLLRDNORM : 0);
+		} else {
+			fuse_reply_poll(req, vfs_relay_poll(v, i));
+			vfs_relay_arm(v, i);
+		}
 	}
 	if (ph)
 		fuse_pollhandle_destroy(ph);

@@ -128,6 +128,7 @@ void vfs_sess_dead(struct vfs *v, uint32_t slot, int err, bool tell_super)
 
 	if (s->phase == VFS_SESS_DEAD)
 		return;
+	vfs_acct_leave_all(v, slot);
 	s->phase = VFS_SESS_DEAD;
 	memset(s->held, 0, sizeof(s->held));
 	if (tell_super)
@@ -545,7 +546,8 @@ int vfs_sess_init(struct vfs *v, struct vgpu_err *err)
 	v->sess = calloc(VFS_MAX_SESSIONS, sizeof(struct vfs_live_sess *));
 	if (!v->opens || !v->sess)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
-	v->src.live = (struct vfs_live){ v, vfs_sess_memory, vfs_sess_utilization, vfs_sess_clients, vfs_sess_count };
+	v->src.live = (struct vfs_live){ v, vfs_sess_memory, vfs_sess_utilization, vfs_sess_clients, vfs_sess_count,
+					vfs_live_telemetry };
 	v->last_tick = vgpu_now_ns();
 	return 0;
 }
@@ -559,4 +561,5 @@ void vfs_sess_fini(struct vfs *v)
 	free(v->opens);
 	free(v->sess);
 	vgpu_vec_free(&v->ends);
+	vfs_telemetry_free(v);
 }

@@ -9,6 +9,14 @@ void vfs_sess_dead(struct vfs *v, uint32_t slot, int err, bool tell_super);
 void vfs_sess_retry_ends(struct vfs *v);
 /* Messages of a worker. */
 void vfs_acct_ready(struct vfs *v, struct vfs_watch *w, uint32_t events);
+/* Load of a session on its d-th device, per mille. */
+unsigned vfs_sess_rate(const struct vfs_live_sess *l, unsigned d, uint64_t now_ns);
+/* It has a context on its d-th device. */
+bool vfs_sess_on(const struct vfs_sess *s, unsigned d);
+/* vfs_usage.c: its last context has left the device. */
+void vfs_acct_leave(struct vfs *v, uint32_t slot, unsigned d);
+/* Forgets which devices the session is on. */
+void vfs_acct_leave_all(struct vfs *v, uint32_t slot);
 /* Asks a worker that has survived a restart what it holds. */
 void vfs_acct_adopt(struct vfs *v, struct vfs_live_sess *l);
 

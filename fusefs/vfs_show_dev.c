@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "protocol/vgp_mon.h"
+
 #define U(x) ((unsigned long long)(x))
 
 void show_table(const struct vfs_show *s, struct vgpu_buf *b)
@@ -46,22 +48,27 @@ void show_utilization(const struct vfs_show *s, struct vgpu_buf *b)
 	vgpu_buf_printf(b, "%u\n", utilization(s));
 }
 
-/* Between two points, by load. */
-static uint64_t by_load(uint64_t idle, uint64_t full, unsigned percent)
+/* All zero where nothing is live. */
+static struct vgp_telemetry telemetry(const struct vfs_show *s)
 {
-	return full > idle ? idle + (full - idle) * percent / 100 : idle;
+	const struct vfs_live *l = &s->src->live;
+	struct vgp_telemetry t = { .temperature_c = s->dev->temp_idle_c, .power_mw = s->dev->power_idle_mw };
+
+	if (l->telemetry)
+		l->telemetry(l->arg, s->key, &t);
+	return t;
 }
 
 /* °C */
 void show_temperature(const struct vfs_show *s, struct vgpu_buf *b)
 {
-	vgpu_buf_printf(b, "%llu\n", U(by_load(s->dev->temp_idle_c, s->dev->temp_load_c, utilization(s))));
+	vgpu_buf_printf(b, "%llu\n", U(telemetry(s).temperature_c));
 }
 
 /* mW */
 void show_power_draw(const struct vfs_show *s, struct vgpu_buf *b)
 {
-	vgpu_buf_printf(b, "%llu\n", U(by_load(s->dev->power_idle_mw, s->dev->power_limit_mw, utilization(s))));
+	vgpu_buf_printf(b, "%llu\n", U(telemetry(s).power_mw));
 }
 
 void show_clients(const struct vfs_show *s, struct vgpu_buf *b)

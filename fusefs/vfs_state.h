@@ -14,11 +14,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "protocol/vgp_mon.h"
 #include "util/device.h"
 #include "util/err.h"
 
 #define VFS_STATE_MAGIC 0x53465056u
-#define VFS_STATE_VERSION 1
+#define VFS_STATE_VERSION 2
 #define VFS_MAX_HANDLES 65536u
 #define VFS_MAX_SESSIONS 8192u
 
@@ -35,8 +36,9 @@ struct vfs_handle {
 	uint32_t poll_armed;
 	uint32_t session_slot;    /* index + 1 of struct vfs_sess, 0: none */
 	uint32_t by_socket;       /* no open of the kernel's, but a connection to dev/vgpu.sock: freed with its session */
-	uint32_t pad0;
-	uint64_t pad[7];
+	uint32_t events;          /* somebody reads events here: poll is about them */
+	uint64_t event_seen;      /* number of the newest that was reported */
+	uint64_t pad[6];
 };
 _Static_assert(sizeof(struct vfs_handle) == 128, "vfs_handle");
 
@@ -60,7 +62,28 @@ struct vfs_sess {
 	uint32_t dev_key[VGPU_MAX_DEVICES];   /* devices in the order of the worker's table */
 	uint64_t held[VGPU_MAX_DEVICES];      /* bytes granted, same order */
 	uint64_t last_reserve;    /* number of the last RESERVE that was granted */
+	uint64_t attached;        /* bit d: has a context on the d-th device … */
+	uint64_t last_attach;     /* number of the last ATTACH that was granted */
+	struct {
+		uint64_t since_us;    /* … since then (epoch) */
+		uint64_t busy_ns;     /* what ran there */
+		uint64_t peak;        /* most bytes held */
+	} use[VGPU_MAX_DEVICES];
 	uint64_t pad[8];
+};
+
+/* What a device has lived through since the mount was made. */
+struct vfs_devlive {
+	uint32_t key;             /* 0: free */
+	uint32_t pstate;
+	uint64_t busy_ns, energy_uj, violation_power_ns, violation_thermal_ns;
+	uint64_t temperature_mc;  /* 1/1000 °C; 0: not yet known */
+	uint64_t ecc[4];          /* volatile: dram corrected, dram uncorrected, sram corrected, sram uncorrected */
+	uint64_t xid_last, xid_count;
+	uint64_t throttle;        /* injected reasons */
+	uint64_t acct_n;          /* processes that ended; the newest are in acct[] */
+	uint64_t pad[16];
+	struct vgp_mon_acct acct[VGP_KEPT_ACCT];
 };
 
 struct vfs_state {
@@ -86,6 +109,9 @@ struct vfs_state {
 	uint32_t forget_pending;  /* the kernel has not been told all of the last change */
 	uint32_t sock_made;       /* super has bound dev/vgpu.sock */
 	uint8_t pad[500];
+	struct vfs_devlive live[VGPU_MAX_DEVICES];
+	uint64_t events;          /* how many there were: stored after the event */
+	struct vgp_mon_event event[VGP_KEPT_EVENTS];
 	struct {
 		uint64_t n;
 		struct vgpu_device dev[VGPU_MAX_DEVICES];

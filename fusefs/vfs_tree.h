@@ -22,6 +22,8 @@
 #define VFS_PROP_NUMBER 1000u
 #define VFS_ROOT 1u
 
+struct vgp_telemetry;
+
 /* The devices that the tree shows, in the order of their index. */
 struct vfs_devset {
 	size_t n;
@@ -37,6 +39,7 @@ struct vfs_live {
 	unsigned (*utilization)(void *arg, uint32_t key);      /* percent */
 	void (*clients)(void *arg, uint32_t key, struct vgpu_buf *b);
 	unsigned (*sessions)(void *arg);
+	void (*telemetry)(void *arg, uint32_t key, struct vgp_telemetry *t);
 };
 
 struct vfs_source {

@@ -335,6 +335,7 @@ static void test_memory(void)
 	is_string(client_ask(b, "query 0"), rest, "for the other, too");
 	is_int((long long)strtoull(file("devices/0/memory.current"), NULL, 10), (long long)(total - total / 2), "the other's is still held");
 	ok(strstr(file("devices/0/clients"), " ") != NULL, "clients are listed");
+	is_string(client_ask(b, "attach 0"), "OK", "a context on the device");
 	is_string(client_ask(b, "busy 0 100000000000"), "told", "a busy worker");
 	for (int i = 0; i < 100 && strcmp(file("devices/0/utilization"), "100") != 0; i++) {
 		client_ask(b, "busy 0 100000000000");

@@ -17,7 +17,8 @@
 
 #define TR_CONF VGPU_SYSCONFDIR "/vgpufs.conf"
 
-#define XATTR_CAP 32768u
+/* The longest attribute that Linux hands out. */
+#define XATTR_CAP 65536u
 
 /*
  * The attribute needs what open for reading needs, the right to read, but one

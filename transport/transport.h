@@ -35,6 +35,13 @@ struct tr_node {
  */
 int tr_enumerate(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char driver[32], struct vgpu_err *err);
 
+/* ---- monitoring: questions of vgp_mon.def, no session and no worker ---- */
+
+/* An open of the node for tr_monitor_ask, close-on-exec; to be closed by the caller. A descriptor or -status. */
+int tr_monitor_open(const struct tr_node *node, struct vgpu_err *err);
+/* Asks: arg begins with struct vgp_mon_head (its magic and status are filled in here) and has size bytes. 0 or -status. */
+int tr_monitor_ask(int fd, unsigned op, void *arg, size_t size, struct vgpu_err *err);
+
 /* ---- sessions ---- */
 
 struct tr_session;

@@ -21,6 +21,7 @@
 
 static struct vgp_ctl_start start;
 static uint64_t held[VGPU_MAX_DEVICES], reserve_no;
+static bool on[VGPU_MAX_DEVICES];     /* has a context there */
 static size_t n_devices;
 static unsigned adopted;
 
@@ -46,7 +47,7 @@ static void on_adopt(void)
 {
 	adopted++;
 	for (uint32_t d = 0; d < n_devices; d++)
-		to_daemon(&(struct vgp_ctl){ .op = VGP_CTL_USAGE, .device = d, .value = held[d] });
+		to_daemon(&(struct vgp_ctl){ .op = VGP_CTL_USAGE, .device = d, .value = held[d], .contexts = on[d] });
 }
 
 /* Waits for an answer of this kind; serves ADOPT meanwhile. */
@@ -106,7 +107,16 @@ static void obey(const char *text)
 		m = await(VGP_CTL_TOTALS, &(struct vgp_ctl){ .op = VGP_CTL_QUERY, .device = (uint32_t)dev });
 		snprintf(out, sizeof(out), "%llu", (unsigned long long)m.value);
 	} else if (strncmp(text, "busy ", 5) == 0) {
-		to_daemon(&(struct vgp_ctl){ .op = VGP_CTL_USAGE, .device = (uint32_t)dev, .value = held[dev % VGPU_MAX_DEVICES], .value2 = bytes });
+		to_daemon(&(struct vgp_ctl){ .op = VGP_CTL_USAGE, .device = (uint32_t)dev, .value = held[dev % VGPU_MAX_DEVICES], .value2 = bytes,
+					     .span_ns = 1000000000, .contexts = on[dev % VGPU_MAX_DEVICES] });
+		snprintf(out, sizeof(out), "told");
+	} else if (strncmp(text, "attach ", 7) == 0) {
+		m = await(VGP_CTL_GRANT, &(struct vgp_ctl){ .op = VGP_CTL_ATTACH, .device = (uint32_t)dev, .value2 = ++reserve_no });
+		on[dev % VGPU_MAX_DEVICES] = !m.status;
+		snprintf(out, sizeof(out), "%s", vgpu_status_name((int)m.status));
+	} else if (strncmp(text, "detach ", 7) == 0) {
+		to_daemon(&(struct vgp_ctl){ .op = VGP_CTL_DETACH, .device = (uint32_t)dev });
+		on[dev % VGPU_MAX_DEVICES] = false;
 		snprintf(out, sizeof(out), "told");
 	} else if (strncmp(text, "query ", 6) == 0) {
 		m = await(VGP_CTL_TOTALS, &(struct vgp_ctl){ .op = VGP_CTL_QUERY, .device = (uint32_t)dev });

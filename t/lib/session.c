@@ -54,6 +54,9 @@ static void *granter(void *arg)
 			m.status = used + m.value > dev.memory_total ? VGPU_E_NOMEM : 0;
 			m.value = m.status ? 0 : m.value;
 			used += m.value;
+		} else if (m.op == VGP_CTL_ATTACH) {
+			m.op = VGP_CTL_GRANT;
+			m.status = 0;
 		} else if (m.op == VGP_CTL_QUERY) {
 			m.op = VGP_CTL_TOTALS;
 			m.value = used;
