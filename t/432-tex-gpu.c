@@ -432,6 +432,79 @@ static void special(void)
 	show(&t, TEX_2D, 1, "level 1 with it", 1, 0);
 }
 
+/* ---- how filters compute ---- */
+
+/* The share of each texel of a square, of 65536: once each texel is 1, then all of them. */
+static void shares(void)
+{
+	struct device_tex d;
+	struct tex_obj t;
+	static uint32_t share[4][LANES];
+
+	simple(&t, TEX_F32, 1, 2, 2);
+	t.linear = true;
+	for (unsigned l = 0; l < LANES; l++)
+		set(l, 0.5f + (float)(l * 37 % 257) / 256, 0.5f + (float)(l * 101 % 257) / 256, 0);
+	for (int k = 0; k < 4; k++) {
+		memset(mem, 0, 64);
+		memcpy(mem + t.level[0].pitch * (unsigned)(k / 2) + 4 * (unsigned)(k % 2), &(float){ 1 }, 4);
+		if (device_texture(&t, &d))
+			bail("a square");
+		device_sample(&t, d.t, TEX_2D, 0);
+		device_free(&d);
+		for (unsigned l = 0; l < LANES; l++)
+			share[k][l] = got[l][0];
+	}
+	printf("# shares of a square's texels, of 65536\n");
+	for (unsigned l = 0; l < 40; l++)
+		printf("#   %3u, %3u: %g %g %g %g\n", l * 37 % 257, l * 101 % 257, 65536 * real_of(share[0][l]), 65536 * real_of(share[1][l]),
+		       65536 * real_of(share[2][l]), 65536 * real_of(share[3][l]));
+}
+
+/* Between two texels of each format, in all steps; and in a square. */
+static void formats(void)
+{
+	static const uint8_t bytes[16] = { 0x35, 0x12, 0xb7, 0x4a, 0x81, 0x33, 0x7e, 0xc1, 0x19, 0xee, 0x42, 0x5b, 0xd0, 0x3c, 0x07, 0x99 };
+
+	for (uint8_t chan = TEX_U8; chan <= TEX_F32; chan++) {
+		char what[64];
+		struct tex_obj t;
+
+		if (chan == TEX_U32 || chan == TEX_S32)
+			continue;
+		for (unsigned h = 1; h <= 2; h++) {
+			simple(&t, chan, 1, 2, h);
+			memcpy(mem, bytes, 16);
+			if (chan == TEX_F32)
+				for (int i = 0; i < 6; i++)
+					memcpy(mem + 4 * i, &(float){ (float)bytes[i] / 77.0f - 1.3f }, 4);
+			if (chan == TEX_F16)
+				for (int i = 1; i < 16; i += 2)
+					mem[i] = (uint8_t)(0x30 | (bytes[i] & 0x87));
+			t.norm = chan <= TEX_S16;
+			t.linear = true;
+			for (unsigned l = 0; l < 64; l++)
+				set(l, 0.5f + (float)(l * 29 % 257) / 256, 0.5f + (float)(l * 83 % 257) / 256, 0);
+			snprintf(what, sizeof(what), "filtered format %u, %u dimensions", chan, h);
+			show(&t, h == 1 ? TEX_1D : TEX_2D, 0, what, 48, 0);
+		}
+	}
+}
+
+static void srgb_table(void)
+{
+	struct tex_obj t;
+
+	simple(&t, TEX_U8, 1, 256, 1);
+	t.norm = t.srgb = true;
+	tex_obj_check(&t, (uint64_t)(uintptr_t)mem, sizeof(mem), NULL);
+	for (unsigned i = 0; i < 256; i++) {
+		mem[i] = (uint8_t)i;
+		set(i, (float)i + 0.5f, 0, 0);
+	}
+	show(&t, TEX_1D, 0, "sRGB", 256, 0);
+}
+
 int main(int argc, char **argv)
 {
 	void *lib = dlopen("libcuda.so.1", RTLD_NOW);
@@ -451,6 +524,9 @@ int main(int argc, char **argv)
 	CK(cuMemAlloc_v2(&dev, sizeof(in) + sizeof(got)));
 	load_kernels();
 	special();
+	shares();
+	formats();
+	srgb_table();
 	for (unsigned s = 0; s < 7; s++)
 		test_random(s, rounds);
 	report();
