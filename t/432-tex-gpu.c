@@ -456,9 +456,68 @@ static void shares(void)
 			share[k][l] = got[l][0];
 	}
 	printf("# shares of a square's texels, of 65536\n");
-	for (unsigned l = 0; l < 40; l++)
+	for (unsigned l = 0; l < 260; l++)
 		printf("#   %3u, %3u: %g %g %g %g\n", l * 37 % 257, l * 101 % 257, 65536 * real_of(share[0][l]), 65536 * real_of(share[1][l]),
 		       65536 * real_of(share[2][l]), 65536 * real_of(share[3][l]));
+}
+
+/* Texel k of two levels or slices, each of side x side texels of which the four in the middle count, is 1. */
+static void one_hot(const struct tex_obj *t, unsigned k)
+{
+	memset(mem, 0, 4096);
+	for (unsigned n = 0; n < 2; n++) {
+		const struct tex_level *v = &t->level[t->n_levels > 1 ? n : 0];
+		uint64_t first = v->addr + (t->n_levels > 1 ? 0 : n * v->slice);
+		unsigned at = v->w / 2 - 1;
+
+		if (k / 4 == n)
+			memcpy((void *)(uintptr_t)(first + v->pitch * (at + k % 4 / 2) + 4 * (at + k % 2)), &(float){ 1 }, 4);
+	}
+}
+
+/* The shares of eight texels: of a cube's corners, or of two levels. */
+static void shares8(bool mips)
+{
+	static uint32_t share[8][LANES];
+	struct device_tex d;
+	struct tex_obj t;
+
+	simple(&t, TEX_F32, 1, 4, 4);
+	t.linear = t.normalized = true;
+	if (mips) {
+		t.n_levels = 2;
+		t.mip_linear = true;
+		levels(&t, 4, 4, 1);
+	} else {
+		t.dims = 3;
+		levels(&t, 2, 2, 2);
+	}
+	for (unsigned l = 0; l < LANES; l++) {
+		unsigned a = l * 37 % 257, b = l * 101 % 257, c = l * 59 % 256;
+
+		/* between the middles of texels; of level 0 that is a quarter of level 1's way */
+		if (mips)
+			set(l, (1.5f + (float)a / 256) / 4, (1.5f + (float)b / 256) / 4, 0);
+		else
+			set(l, (0.5f + (float)a / 256) / 2, (0.5f + (float)b / 256) / 2, (0.5f + (float)c / 256) / 2);
+		in.lod[l] = bits((float)c / 256);
+	}
+	for (unsigned k = 0; k < 8; k++) {
+		one_hot(&t, k);
+		if (device_texture(&t, &d))
+			bail("eight texels");
+		device_sample(&t, d.t, mips ? TEX_2D : TEX_3D, mips);
+		device_free(&d);
+		for (unsigned l = 0; l < LANES; l++)
+			share[k][l] = got[l][0];
+	}
+	printf("# shares of the texels of two %s, of 65536\n", mips ? "levels" : "slices");
+	for (unsigned l = 0; l < 100; l++) {
+		printf("#   %3u, %3u, %3u:", l * 37 % 257, l * 101 % 257, l * 59 % 256);
+		for (int k = 0; k < 8; k++)
+			printf(" %g", 65536 * real_of(share[k][l]));
+		printf("\n");
+	}
 }
 
 /* Between two texels of each format, in all steps; and in a square. */
@@ -525,6 +584,8 @@ int main(int argc, char **argv)
 	load_kernels();
 	special();
 	shares();
+	shares8(false);
+	shares8(true);
 	formats();
 	srgb_table();
 	for (unsigned s = 0; s < 7; s++)
