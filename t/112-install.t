@@ -4,7 +4,7 @@
 cd "$TOP_BUILD" || bail "no build tree"
 # make check builds everything before the first test runs; a test that is run by hand does not.
 unset MAKEFLAGS MFLAGS MAKELEVEL
-for f in tools/vgpuctl tools/mount.vgpufs fusefs/vgpufsd engine/vgpu-engine demo/vgpu-demo libcuda-vgpu/libcuda.so; do
+for f in tools/vgpuctl tools/mount.vgpufs fusefs/vgpufsd engine/vgpu-engine demo/vgpu-demo libcuda-vgpu/libcuda.so libnvml-vgpu/libnvidia-ml.so; do
 	[ -e "$f" ] || skip_all "not everything is built: $f is not there"
 done
 
@@ -19,9 +19,11 @@ for f in usr/share/vgpufs/profiles/{cpu,H100}.profile usr/share/man/man1/vgpuctl
 	usr/share/man/man5/vgpufs.conf.5 usr/lib/systemd/system/vgpufs.service usr/share/bash-completion/completions/vgpuctl; do
 	ok "/$f" test -s "$R/$f"
 done
-ok "libcuda has the driver's version in its name" test -f "$R/usr/lib/here/libcuda.so.$version"
-is "libcuda.so.1 is a link to it" "$(readlink "$R/usr/lib/here/libcuda.so.1")" "libcuda.so.$version"
-ok "libcuda.so leads there, too" test "$R/usr/lib/here/libcuda.so" -ef "$R/usr/lib/here/libcuda.so.$version"
+for lib in libcuda libnvidia-ml; do
+	ok "$lib has the driver's version in its name" test -f "$R/usr/lib/here/$lib.so.$version"
+	is "$lib.so.1 is a link to it" "$(readlink "$R/usr/lib/here/$lib.so.1")" "$lib.so.$version"
+	ok "$lib.so leads there, too" test "$R/usr/lib/here/$lib.so" -ef "$R/usr/lib/here/$lib.so.$version"
+done
 is "no program or library has a path of its own to libraries" "$(for f in $(find "$R" -type f); do readelf -d "$f" 2>/dev/null | grep -E 'RPATH|RUNPATH'; done)" ""
 like "the unit names installed programs" "$(cat "$R/usr/lib/systemd/system/vgpufs.service")" '^ExecStart=/.*/libexec/vgpufs/vgpufs-super -f --state /.*/lib/vgpufs /run/vgpufs$'
 is "the unit has no place left to fill in" "$(grep -c '@[a-z]*@' "$R/usr/lib/systemd/system/vgpufs.service")" 0

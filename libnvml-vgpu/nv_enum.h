@@ -1,0 +1,250 @@
+/*
+ * nv_enum.h: NVML's public constants that this library looks at, with the
+ * numbers of the interface. An enumeration that no implementation reads is an
+ * unsigned int here (nv_opaque.h): as an argument it is the same.
+ */
+#ifndef VGPU_NVML_NV_ENUM_H
+#define VGPU_NVML_NV_ENUM_H
+
+typedef enum {
+#define NV_RET(name, value, text) NVML_##name = value,
+#include "libnvml-vgpu/api/nv_return.def"
+#undef NV_RET
+} nvmlReturn_t;
+
+/* Sizes that callers give their buffers; what we write is cut to the length that they pass. */
+enum {
+	NVML_PCI_BUS_ID_LEN = 32,
+	NVML_PCI_BUS_ID_V2_LEN = 16,
+	NVML_NAME_LEN = 96,
+	NVML_UUID_LEN = 80,
+	NVML_VERSION_LEN = 80,
+	NVML_GSP_VERSION_LEN = 64,
+	NVML_CLOCK_DOMAINS = 32,
+	NVML_THERMAL_SENSORS = 3,
+	NVML_UTILIZATION_DOMAINS = 8,
+};
+
+enum { NVML_INIT_FLAG_NO_GPUS = 1, NVML_INIT_FLAG_NO_ATTACH = 2, NVML_INIT_FLAG_FORCE_INIT = 4 };
+
+typedef enum { NVML_FEATURE_DISABLED, NVML_FEATURE_ENABLED } nvmlEnableState_t;
+
+typedef enum {
+	NVML_BRAND_UNKNOWN = 0,
+	NVML_BRAND_QUADRO = 1,
+	NVML_BRAND_TESLA = 2,
+	NVML_BRAND_GEFORCE = 5,
+	NVML_BRAND_TITAN = 6,
+	NVML_BRAND_QUADRO_RTX = 12,
+	NVML_BRAND_NVIDIA_RTX = 13,
+	NVML_BRAND_NVIDIA = 14,
+	NVML_BRAND_GEFORCE_RTX = 15,
+	NVML_BRAND_TITAN_RTX = 16,
+} nvmlBrandType_t;
+
+typedef unsigned int nvmlDeviceArchitecture_t;
+enum {
+	NVML_DEVICE_ARCH_KEPLER = 2,
+	NVML_DEVICE_ARCH_MAXWELL = 3,
+	NVML_DEVICE_ARCH_PASCAL = 4,
+	NVML_DEVICE_ARCH_VOLTA = 5,
+	NVML_DEVICE_ARCH_TURING = 6,
+	NVML_DEVICE_ARCH_AMPERE = 7,
+	NVML_DEVICE_ARCH_ADA = 8,
+	NVML_DEVICE_ARCH_HOPPER = 9,
+	NVML_DEVICE_ARCH_BLACKWELL = 10,
+	NVML_DEVICE_ARCH_UNKNOWN = -1,
+};
+
+typedef unsigned int nvmlBusType_t;
+enum { NVML_BUS_TYPE_PCIE = 2 };
+
+typedef unsigned int nvmlPowerSource_t;
+enum { NVML_POWER_SOURCE_AC = 0 };
+
+typedef unsigned int nvmlAffinityScope_t;
+enum { NVML_AFFINITY_SCOPE_NODE, NVML_AFFINITY_SCOPE_SOCKET };
+
+typedef enum {
+	NVML_COMPUTEMODE_DEFAULT,
+	NVML_COMPUTEMODE_EXCLUSIVE_THREAD,   /* gone since CUDA 8 */
+	NVML_COMPUTEMODE_PROHIBITED,
+	NVML_COMPUTEMODE_EXCLUSIVE_PROCESS,
+	NVML_COMPUTEMODE_COUNT
+} nvmlComputeMode_t;
+
+typedef enum {
+	NVML_GPU_VIRTUALIZATION_MODE_NONE = 0,
+} nvmlGpuVirtualizationMode_t;
+
+/* ---- clocks ---- */
+
+typedef enum {
+	NVML_CLOCK_GRAPHICS,
+	NVML_CLOCK_SM,
+	NVML_CLOCK_MEM,
+	NVML_CLOCK_VIDEO,
+	NVML_CLOCK_COUNT
+} nvmlClockType_t;
+
+typedef enum {
+	NVML_CLOCK_ID_CURRENT,
+	NVML_CLOCK_ID_APP_CLOCK_TARGET,
+	NVML_CLOCK_ID_APP_CLOCK_DEFAULT,
+	NVML_CLOCK_ID_CUSTOMER_BOOST_MAX,
+	NVML_CLOCK_ID_COUNT
+} nvmlClockId_t;
+
+typedef enum {
+	NVML_PSTATE_0 = 0,
+	NVML_PSTATE_2 = 2,
+	NVML_PSTATE_8 = 8,
+	NVML_PSTATE_15 = 15,
+	NVML_PSTATE_UNKNOWN = 32,
+	NVML_PSTATES_MAX = 16,
+} nvmlPstates_t;
+
+#define nvmlClocksEventReasonGpuIdle                   0x1ull
+#define nvmlClocksEventReasonApplicationsClocksSetting 0x2ull
+#define nvmlClocksEventReasonSwPowerCap                0x4ull
+#define nvmlClocksEventReasonHwSlowdown                0x8ull
+#define nvmlClocksEventReasonSyncBoost                 0x10ull
+#define nvmlClocksEventReasonSwThermalSlowdown         0x20ull
+#define nvmlClocksEventReasonHwThermalSlowdown         0x40ull
+#define nvmlClocksEventReasonHwPowerBrakeSlowdown      0x80ull
+#define nvmlClocksEventReasonDisplayClockSetting       0x100ull
+
+typedef enum {
+	NVML_PERF_POLICY_POWER = 0,
+	NVML_PERF_POLICY_THERMAL = 1,
+	NVML_PERF_POLICY_SYNC_BOOST = 2,
+	NVML_PERF_POLICY_BOARD_LIMIT = 3,
+	NVML_PERF_POLICY_LOW_UTILIZATION = 4,
+	NVML_PERF_POLICY_RELIABILITY = 5,
+	NVML_PERF_POLICY_TOTAL_APP_CLOCKS = 10,
+	NVML_PERF_POLICY_TOTAL_BASE_CLOCKS = 11,
+	NVML_PERF_POLICY_COUNT
+} nvmlPerfPolicyType_t;
+
+/* ---- temperatures ---- */
+
+typedef enum { NVML_TEMPERATURE_GPU, NVML_TEMPERATURE_COUNT } nvmlTemperatureSensors_t;
+
+typedef enum {
+	NVML_TEMPERATURE_THRESHOLD_SHUTDOWN,
+	NVML_TEMPERATURE_THRESHOLD_SLOWDOWN,
+	NVML_TEMPERATURE_THRESHOLD_MEM_MAX,
+	NVML_TEMPERATURE_THRESHOLD_GPU_MAX,
+	NVML_TEMPERATURE_THRESHOLD_ACOUSTIC_MIN,
+	NVML_TEMPERATURE_THRESHOLD_ACOUSTIC_CURR,
+	NVML_TEMPERATURE_THRESHOLD_ACOUSTIC_MAX,
+	NVML_TEMPERATURE_THRESHOLD_GPS_CURR,
+	NVML_TEMPERATURE_THRESHOLD_COUNT
+} nvmlTemperatureThresholds_t;
+
+typedef enum { NVML_THERMAL_TARGET_GPU = 1, NVML_THERMAL_TARGET_ALL = 15 } nvmlThermalTarget_t;
+typedef enum { NVML_THERMAL_CONTROLLER_GPU_INTERNAL = 1 } nvmlThermalController_t;
+
+/* ---- ECC ---- */
+
+typedef enum {
+	NVML_MEMORY_ERROR_TYPE_CORRECTED,
+	NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
+	NVML_MEMORY_ERROR_TYPE_COUNT
+} nvmlMemoryErrorType_t;
+
+typedef enum { NVML_VOLATILE_ECC, NVML_AGGREGATE_ECC, NVML_ECC_COUNTER_TYPE_COUNT } nvmlEccCounterType_t;
+
+typedef enum {
+	NVML_MEMORY_LOCATION_L1_CACHE,
+	NVML_MEMORY_LOCATION_L2_CACHE,
+	NVML_MEMORY_LOCATION_DEVICE_MEMORY,
+	NVML_MEMORY_LOCATION_REGISTER_FILE,
+	NVML_MEMORY_LOCATION_TEXTURE_MEMORY,
+	NVML_MEMORY_LOCATION_TEXTURE_SHM,
+	NVML_MEMORY_LOCATION_CBU,
+	NVML_MEMORY_LOCATION_SRAM,
+	NVML_MEMORY_LOCATION_COUNT
+} nvmlMemoryLocation_t;
+
+typedef enum {
+	NVML_PAGE_RETIREMENT_CAUSE_MULTIPLE_SINGLE_BIT_ECC_ERRORS,
+	NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR,
+	NVML_PAGE_RETIREMENT_CAUSE_COUNT
+} nvmlPageRetirementCause_t;
+
+/* ---- PCI, topology, peers ---- */
+
+typedef enum { NVML_PCIE_UTIL_TX_BYTES, NVML_PCIE_UTIL_RX_BYTES, NVML_PCIE_UTIL_COUNT } nvmlPcieUtilCounter_t;
+
+typedef enum {
+	NVML_TOPOLOGY_INTERNAL = 0,
+	NVML_TOPOLOGY_SINGLE = 10,
+	NVML_TOPOLOGY_MULTIPLE = 20,
+	NVML_TOPOLOGY_HOSTBRIDGE = 30,
+	NVML_TOPOLOGY_NODE = 40,
+	NVML_TOPOLOGY_SYSTEM = 50
+} nvmlGpuTopologyLevel_t;
+
+typedef enum {
+	NVML_P2P_CAPS_INDEX_READ,
+	NVML_P2P_CAPS_INDEX_WRITE,
+	NVML_P2P_CAPS_INDEX_NVLINK,
+	NVML_P2P_CAPS_INDEX_ATOMICS,
+	NVML_P2P_CAPS_INDEX_PCI,
+	NVML_P2P_CAPS_INDEX_UNKNOWN
+} nvmlGpuP2PCapsIndex_t;
+
+typedef enum { NVML_P2P_STATUS_OK = 0, NVML_P2P_STATUS_NOT_SUPPORTED = 5 } nvmlGpuP2PStatus_t;
+
+/* ---- samples, field values ---- */
+
+typedef enum {
+	NVML_TOTAL_POWER_SAMPLES,
+	NVML_GPU_UTILIZATION_SAMPLES,
+	NVML_MEMORY_UTILIZATION_SAMPLES,
+	NVML_ENC_UTILIZATION_SAMPLES,
+	NVML_DEC_UTILIZATION_SAMPLES,
+	NVML_PROCESSOR_CLK_SAMPLES,
+	NVML_MEMORY_CLK_SAMPLES,
+	NVML_MODULE_POWER_SAMPLES,
+	NVML_JPG_UTILIZATION_SAMPLES,
+	NVML_OFA_UTILIZATION_SAMPLES,
+	NVML_SAMPLINGTYPE_COUNT
+} nvmlSamplingType_t;
+
+typedef enum {
+	NVML_VALUE_TYPE_DOUBLE,
+	NVML_VALUE_TYPE_UNSIGNED_INT,
+	NVML_VALUE_TYPE_UNSIGNED_LONG,
+	NVML_VALUE_TYPE_UNSIGNED_LONG_LONG,
+	NVML_VALUE_TYPE_SIGNED_LONG_LONG,
+	NVML_VALUE_TYPE_SIGNED_INT,
+} nvmlValueType_t;
+
+enum { NVML_POWER_SCOPE_GPU = 0, NVML_POWER_SCOPE_MODULE = 1, NVML_POWER_SCOPE_MEMORY = 2 };
+
+typedef enum { NVML_RESTRICTED_API_SET_APPLICATION_CLOCKS, NVML_RESTRICTED_API_SET_AUTO_BOOSTED_CLOCKS } nvmlRestrictedAPI_t;
+
+enum { NVML_PROCESS_MODE_COMPUTE, NVML_PROCESS_MODE_GRAPHICS, NVML_PROCESS_MODE_MPS, NVML_PROCESS_MODE_ALL };
+
+/* ---- events ---- */
+
+#define nvmlEventTypeSingleBitEccError  0x1ull
+#define nvmlEventTypeDoubleBitEccError  0x2ull
+#define nvmlEventTypePState             0x4ull
+#define nvmlEventTypeXidCriticalError   0x8ull
+#define nvmlEventTypeClock              0x10ull
+#define nvmlEventMigConfigChange        0x100ull
+
+/* ---- UUIDs, MIG ---- */
+
+enum { NVML_UUID_TYPE_NONE, NVML_UUID_TYPE_ASCII, NVML_UUID_TYPE_BINARY };
+enum { NVML_DEVICE_MIG_DISABLE, NVML_DEVICE_MIG_ENABLE };
+enum {
+	NVML_GPU_INSTANCE_PROFILE_COUNT = 0x12,
+	NVML_COMPUTE_INSTANCE_PROFILE_COUNT = 0x9,
+	NVML_GPU_INSTANCE_PROFILE_CAPS_P2P = 1,
+};
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * vnv_ecc.c: memory errors. There are none but those that were injected; the
+ * daemon counts them in two places, DRAM and SRAM (caches and registers).
+ */
+#include <stdlib.h>
+
+#include "libnvml-vgpu/vnv.h"
+
+/* Telemetry of a device with ECC. */
+static nvmlReturn_t ecc_live(nvmlDevice_t device, const struct vgp_telemetry **l)
+{
+	nvmlReturn_t r = vnv_live(device, VNV_RECENT, l);
+
+	return r ? r : (*l)->ecc_supported ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+/* Counters count while ECC is on. */
+static nvmlReturn_t ecc_on(nvmlDevice_t device, const struct vgp_telemetry **l)
+{
+	nvmlReturn_t r = ecc_live(device, l);
+
+	return r ? r : (*l)->ecc_mode ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+static uint64_t dram(const struct vgp_telemetry *l, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter)
+{
+	if (counter == NVML_VOLATILE_ECC)
+		return type == NVML_MEMORY_ERROR_TYPE_CORRECTED ? l->ecc_volatile_dram_corrected : l->ecc_volatile_dram_uncorrected;
+	return type == NVML_MEMORY_ERROR_TYPE_CORRECTED ? l->ecc_aggregate_dram_corrected : l->ecc_aggregate_dram_uncorrected;
+}
+
+static uint64_t sram(const struct vgp_telemetry *l, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter)
+{
+	if (counter == NVML_VOLATILE_ECC)
+		return type == NVML_MEMORY_ERROR_TYPE_CORRECTED ? l->ecc_volatile_sram_corrected : l->ecc_volatile_sram_uncorrected;
+	return type == NVML_MEMORY_ERROR_TYPE_CORRECTED ? l->ecc_aggregate_sram_corrected : l->ecc_aggregate_sram_uncorrected;
+}
+
+static bool bad_types(nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter)
+{
+	return (unsigned)type >= NVML_MEMORY_ERROR_TYPE_COUNT || (unsigned)counter >= NVML_ECC_COUNTER_TYPE_COUNT;
+}
+
+nvmlReturn_t vnv_DeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
+					 nv_u64 *count)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!count || bad_types(type, counter))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = ecc_on(device, &l);
+	if (!r)
+		*count = dram(l, type, counter) + sram(l, type, counter);
+	return r;
+}
+
+nvmlReturn_t vnv_DeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
+					     nvmlMemoryLocation_t place, nv_u64 *count)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!count || bad_types(type, counter) || (unsigned)place >= NVML_MEMORY_LOCATION_COUNT)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = ecc_on(device, &l);
+	if (r)
+		return r;
+	switch (place) {
+	case NVML_MEMORY_LOCATION_DEVICE_MEMORY:
+		*count = dram(l, type, counter);
+		return NVML_SUCCESS;
+	case NVML_MEMORY_LOCATION_SRAM:
+		*count = sram(l, type, counter);
+		return NVML_SUCCESS;
+	default:
+		return NVML_ERROR_NOT_SUPPORTED;
+	}
+}
+
+/* The oldest form has four places; what is no DRAM counts as L2. */
+nvmlReturn_t vnv_DeviceGetDetailedEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
+					    nvmlEccErrorCounts_t *counts)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!counts || bad_types(type, counter))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = ecc_on(device, &l);
+	if (!r)
+		*counts = (nvmlEccErrorCounts_t){ .deviceMemory = dram(l, type, counter), .l2Cache = sram(l, type, counter) };
+	return r;
+}
+
+nvmlReturn_t vnv_DeviceGetSramEccErrorStatus(nvmlDevice_t device, nvmlEccSramErrorStatus_t *s)
+{
+	const struct vgp_telemetry *l;
+	unsigned version;
+	nvmlReturn_t r;
+
+	if (!s)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	version = s->version;
+	if (version != NV_VERSION(nvmlEccSramErrorStatus_t, 1))
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	r = ecc_on(device, &l);
+	if (!r)
+		*s = (nvmlEccSramErrorStatus_t){
+			.version = version, .volatileCor = l->ecc_volatile_sram_corrected,
+			.aggregateCor = l->ecc_aggregate_sram_corrected,
+			.volatileUncSecDed = l->ecc_volatile_sram_uncorrected,
+			.aggregateUncSecDed = l->ecc_aggregate_sram_uncorrected,
+			.aggregateUncBucketL2 = l->ecc_aggregate_sram_uncorrected };
+	return r;
+}
+
+/* ---- pages and rows ---- */
+
+static nvmlReturn_t pages(nvmlDevice_t device, nvmlPageRetirementCause_t cause, unsigned *count, nv_u64 *addresses,
+			  nv_u64 *times, bool want_times)
+{
+	const struct vnv_list in = { .arg = cause };
+	const struct vgp_telemetry *l;
+	struct vgp_mon_page *page = NULL;
+	unsigned room;
+	size_t n = 0;
+	nvmlReturn_t r;
+
+	if (!count || (unsigned)cause >= NVML_PAGE_RETIREMENT_CAUSE_COUNT || (*count && (!addresses || (want_times && !times))))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = ecc_live(device, &l);
+	if (!r)
+		r = vnv_result(vnv_ask_list(device, VGP_MON_PAGES, &in, sizeof(*page), (void **)&page, &n));
+	if (r)
+		return r;
+	room = *count;
+	*count = (unsigned)n;
+	for (size_t i = 0; i < MIN(n, (size_t)room); i++) {
+		addresses[i] = page[i].addr;
+		if (want_times)
+			times[i] = page[i].time_us / 1000000;
+	}
+	free(page);
+	return n > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
+}
+
+nvmlReturn_t vnv_DeviceGetRetiredPages(nvmlDevice_t device, nvmlPageRetirementCause_t cause, unsigned int *count,
+				       nv_u64 *addresses)
+{
+	return pages(device, cause, count, addresses, NULL, false);
+}
+
+nvmlReturn_t vnv_DeviceGetRetiredPages_v2(nvmlDevice_t device, nvmlPageRetirementCause_t cause, unsigned int *count,
+					  nv_u64 *addresses, nv_u64 *times)
+{
+	return pages(device, cause, count, addresses, times, true);
+}
+
+/* Rows are remapped by Ampere and what came after it; before, pages are retired. */
+static nvmlReturn_t rows_live(nvmlDevice_t device, const struct vgp_telemetry **l)
+{
+	nvmlReturn_t r = ecc_live(device, l);
+
+	return r ? r : device->gpu->d.compute_cap >= 80 ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t vnv_DeviceGetRemappedRows(nvmlDevice_t device, unsigned int *corrected, unsigned int *uncorrected,
+				       unsigned int *pending, unsigned int *failed)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!corrected || !uncorrected || !pending || !failed)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = rows_live(device, &l);
+	if (r)
+		return r;
+	*corrected = (unsigned)l->remapped_corrected;
+	*uncorrected = (unsigned)l->remapped_uncorrected;
+	*pending = (unsigned)l->remap_pending;
+	*failed = (unsigned)l->remap_failed;
+	return NVML_SUCCESS;
+}

@@ -1,0 +1,240 @@
+/*
+ * vnv_export.c: nvmlInternalGetExportTable: a table of functions without names
+ * that nvidia-smi asks for and does not work without. Its words are listed in
+ * api/nv_export.def.
+ *
+ * A caller passes fewer arguments than there are registers, so nothing is ever
+ * written through an argument of a word that isn't known.
+ */
+#include <stdlib.h>
+
+#include "libnvml-vgpu/vnv_process.h"
+
+#define WORDS 512
+
+/* An entry of the process lists, as large as it is for the name in it. */
+struct vnv_export_proc {
+	uint32_t pid;
+	uint32_t pad;
+	uint64_t memory;
+	uint32_t gi, ci;
+	uint64_t protected_memory;
+	char name[4096];
+};
+_Static_assert(sizeof(struct vnv_export_proc) == 4128, "stride of the lists");
+
+/* Every word is called without the library's lock, and a handle is checked like an entry point's. */
+static nvmlReturn_t enter(nvmlDevice_t device, unsigned flags)
+{
+	nvmlReturn_t r;
+
+	vnv_lock();
+	r = vnv_ready() ? vnv_check_device(device, flags) : NVML_ERROR_UNINITIALIZED;
+	if (r)
+		vnv_unlock();
+	return r;
+}
+
+static nvmlReturn_t refuse(void)
+{
+	return NVML_ERROR_NOT_SUPPORTED;
+}
+
+static nvmlReturn_t x_log(const char *format, ...)
+{
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t x_bus_id_split(const char *id, unsigned *domain, unsigned *bus, unsigned *device, unsigned *function)
+{
+	if (!id || !domain || !bus || !device || !function || !vnv_bus_id_parse(id, domain, bus, device, function))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t x_bus_id_at(unsigned index, unsigned *domain, unsigned *bus, unsigned *device)
+{
+	nvmlReturn_t r = NVML_ERROR_INVALID_ARGUMENT;
+
+	if (!domain || !bus || !device)
+		return r;
+	vnv_lock();
+	if (vnv_ready() && index < vnv_n_gpus) {
+		*domain = vnv_gpus[index].domain;
+		*bus = vnv_gpus[index].bus;
+		*device = vnv_gpus[index].slot;
+		r = NVML_SUCCESS;
+	}
+	vnv_unlock();
+	return r;
+}
+
+static nvmlReturn_t x_device_at(unsigned index, nvmlDevice_t *out)
+{
+	nvmlReturn_t r = NVML_ERROR_INVALID_ARGUMENT;
+
+	vnv_lock();
+	if (vnv_ready() && out && index < vnv_n_gpus) {
+		*out = vnv_device(&vnv_gpus[index]);
+		r = NVML_SUCCESS;
+	}
+	vnv_unlock();
+	return r;
+}
+
+static struct vnv_gpu *gpu_of(const char *id)
+{
+	unsigned domain, bus, slot, fn;
+
+	if (!id || !vnv_bus_id_parse(id, &domain, &bus, &slot, &fn))
+		return NULL;
+	for (unsigned i = 0; i < vnv_n_gpus; i++)
+		if (vnv_gpus[i].domain == domain && vnv_gpus[i].bus == bus && vnv_gpus[i].slot == slot)
+			return &vnv_gpus[i];
+	return NULL;
+}
+
+/* The levels of topo -m: 0 PIX, 1 PXB, 2 PHB, 3 NODE, 4 SYS. */
+static nvmlReturn_t x_topology(const char *id_a, const char *id_b, unsigned *level)
+{
+	nvmlReturn_t r = NVML_ERROR_INVALID_ARGUMENT;
+	const struct vnv_gpu *a, *b;
+
+	if (!level)
+		return r;
+	vnv_lock();
+	a = gpu_of(id_a);
+	b = gpu_of(id_b);
+	if (vnv_ready() && a && b) {
+		unsigned d = (unsigned)vnv_distance(a, b);
+
+		*level = d < NVML_TOPOLOGY_SINGLE ? 0 : d / 10 - 1;
+		r = NVML_SUCCESS;
+	}
+	vnv_unlock();
+	return r;
+}
+
+/* Whether dmon and pmon may watch the device: without it they refuse to. */
+static nvmlReturn_t x_can_monitor(nvmlDevice_t device, unsigned *out)
+{
+	nvmlReturn_t r = enter(device, VNV_F_MIG);
+
+	if (r)
+		return r;
+	if (out)
+		*out = 1;
+	vnv_unlock();
+	return out ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+static nvmlReturn_t x_power_limit(nvmlDevice_t device, unsigned *mw)
+{
+	nvmlReturn_t r = enter(device, 0);
+
+	if (r)
+		return r;
+	r = vnv_DeviceGetEnforcedPowerLimit(device, mw);
+	vnv_unlock();
+	return r;
+}
+
+/* The host's side of the link: as fast as the device's. */
+static nvmlReturn_t x_pcie_host_gen(nvmlDevice_t device, unsigned *gen)
+{
+	nvmlReturn_t r = enter(device, 0);
+
+	if (r)
+		return r;
+	r = vnv_DeviceGetMaxPcieLinkGeneration(device, gen);
+	vnv_unlock();
+	return r;
+}
+
+/* ---- processes ---- */
+
+static void fill(struct vnv_export_proc *out, const struct vgp_mon_proc *p)
+{
+	out->pid = p->pid;
+	out->memory = p->memory;
+	out->gi = p->gi;
+	out->ci = p->ci;
+	out->protected_memory = 0;
+	if (vnv_process_name(p->pid, out->name, sizeof(out->name)) == NVML_ERROR_NOT_FOUND)
+		snprintf(out->name, sizeof(out->name), "[Not Found]");
+}
+
+static nvmlReturn_t x_procs_compute(nvmlDevice_t device, unsigned *count, struct vnv_export_proc *procs)
+{
+	struct vgp_mon_proc *p = NULL;
+	unsigned room;
+	size_t n = 0;
+	nvmlReturn_t r;
+
+	if (!count || (*count && !procs))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = enter(device, VNV_F_MIG);
+	if (r)
+		return r;
+	r = vnv_processes(device, &p, &n);
+	vnv_unlock();
+	if (r)
+		return r;
+	room = *count;
+	*count = (unsigned)n;
+	for (size_t i = 0; i < MIN(n, (size_t)room); i++)
+		fill(&procs[i], &p[i]);
+	free(p);
+	return n > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
+}
+
+static nvmlReturn_t procs_none(nvmlDevice_t device, unsigned *count)
+{
+	nvmlReturn_t r;
+
+	if (!count)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = enter(device, VNV_F_MIG);
+	if (r)
+		return r;
+	*count = 0;
+	vnv_unlock();
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t x_procs_mps(nvmlDevice_t device, unsigned *count, struct vnv_export_proc *procs)
+{
+	return procs_none(device, count);
+}
+
+static nvmlReturn_t x_procs_graphics(nvmlDevice_t device, unsigned *count, struct vnv_export_proc *procs)
+{
+	return procs_none(device, count);
+}
+
+/* ---- the table ---- */
+
+/* First all words, then those that are known. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+static const void *const table[WORDS] = {
+	[0] = (const void *)(uintptr_t)(WORDS * sizeof(void *)),
+	[1 ... WORDS - 1] = (const void *)refuse,
+#define X(word, name, params) [word] = (const void *)x_##name,
+#include "libnvml-vgpu/api/nv_export.def"
+#undef X
+};
+#pragma GCC diagnostic pop
+
+nvmlReturn_t vnv_InternalGetExportTable(const void **out, const void *guid)
+{
+	static const uint8_t known[16] = { 0xc4, 0xfe, 0x3e, 0x6c, 0xc9, 0x8f, 0x6c, 0x4e,
+					   0xa3, 0x27, 0xee, 0x69, 0x6e, 0x12, 0xf7, 0xc4 };
+
+	if (!out || !guid)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (memcmp(guid, known, sizeof(known)))
+		return NVML_ERROR_NOT_FOUND;
+	*out = (const void *)table;
+	return NVML_SUCCESS;
+}

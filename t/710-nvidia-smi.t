@@ -1,0 +1,113 @@
+#!/bin/bash
+# The real nvidia-smi, as Debian ships it, on virtual devices: each way to ask,
+# and the answers are those that the mount gives.
+. "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
+. "$TOP_SRC/t/lib/mount.sh"
+. "$TOP_SRC/t/lib/debs.sh"
+. "$TOP_SRC/t/lib/nvml.sh"
+nvml_no_sanitizer
+vgpu_need_mount
+deb_need nvidia-smi
+SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
+[ -x "$SMI" ] || skip_all "the package has no nvidia-smi where it used to be"
+vgpu_mount "--profile H100" "--profile T4" "--profile RTX4090"
+nvml_env
+smi() { timeout 60 "$SMI" "$@"; }
+# The node's table: key of device N.
+of() { awk -v n="$1" -v key="$2" '$1 == "device" { d = $2 } d == n && $1 == key { sub(/^[^ ]* /, ""); print; exit }' "$MNT/dev/nvidiactl"; }
+query() { smi -i "$1" --query-gpu="$2" --format=csv,noheader,nounits; }
+
+# What differs from run to run and from machine to machine.
+mask() {
+	sed -E -e 's/GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/GPU-UUID/g' \
+		-e 's/^((Timestamp|    Serial Number) +: ).*/\1MASKED/' \
+		-e 's/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) .*[0-9]{4} *$/DATE/'
+}
+version=$("$SMI" -h | sed -n 's/.*v\([0-9]*\)\..*/\1/p' | head -1)
+recorded() {
+	smi "${@:2}" >"$T/out" 2>&1
+	is "nvidia-smi ${*:2} succeeds" $? 0
+	if [ "$version" = 535 ]; then
+		mask <"$T/out" >"$T/masked"
+		golden "$1" "$T/masked"
+	else
+		skip "what is recorded is of nvidia-smi 535, not $version"
+	fi
+}
+
+recorded smi-table.txt
+recorded smi-list.txt -L
+recorded smi-q-h100.txt -q -i 0
+recorded smi-q-t4.txt -q -i 1
+recorded smi-q-rtx4090.txt -q -i 2
+recorded smi-dmon.txt dmon -c 1
+recorded smi-pmon.txt pmon -c 1
+if command -v python3 >/dev/null; then
+	smi -q -x >"$T/all.xml"
+	is "the XML is well-formed and has all devices" \
+		"$(python3 -c 'import sys, xml.etree.ElementTree as E; print(len(E.parse(sys.argv[1]).findall("gpu")))' "$T/all.xml")" 3
+fi
+
+# ---- the fields, each by itself ----
+smi --help-query-gpu | sed -n 's/^"\([a-z][A-Za-z0-9_.]*\)".*/\1/p' | grep -vE '^[0-9]' >"$T/fields"
+n=$(wc -l <"$T/fields")
+[ "$n" -gt 100 ] && pass "nvidia-smi lists $n fields" || fail "nvidia-smi lists only $n fields"
+bad=
+for dev in 0 1 2; do
+	while read -r field; do
+		value=$(query "$dev" "$field" 2>&1) || bad="$bad $dev:$field($value)"
+		case $value in '' | *rror* | *'not a valid field'* | *Unknown*) bad="$bad $dev:$field=$value" ;; esac
+	done <"$T/fields"
+done
+is "each field of --help-query-gpu has an answer" "$bad" ""
+is "all fields at once" "$(smi --query-gpu="$(paste -sd, "$T/fields")" --format=csv,noheader | wc -l)" 3
+
+# ---- the answers are the mount's ----
+for dev in 0 1 2; do
+	is "name of device $dev" "$(query $dev name)" "$(of $dev name)"
+	is "UUID" "$(query $dev uuid)" "$(of $dev uuid)"
+	is "serial number" "$(query $dev serial)" "$(of $dev serial)"
+	is "PCI address" "$(query $dev pci.bus_id | tr A-F a-f)" "0000$(of $dev pci)"
+	is "memory, MiB" "$(query $dev memory.total)" "$(($(of $dev memory_total) / 1048576))"
+	cc=$(of $dev compute_cap)
+	is "compute capability" "$(query $dev compute_cap | tr -d .)" "${cc/./}"
+	is "VBIOS" "$(query $dev vbios_version)" "$(of $dev vbios)"
+	is "highest SM clock" "$(query $dev clocks.max.sm)" "$(($(of $dev clock_khz) / 1000))"
+	is "power limit" "$(query $dev power.max_limit)" "$(($(of $dev power_limit_mw) / 1000)).00"
+	is "the device in /proc" "$(sed -n 's/^Model: *\t* *//p' "$MNT/proc/driver/nvidia/gpus/$(of $dev pci)/information" | sed 's/^[[:blank:]]*//')" \
+		"$(query $dev name)"
+done
+is "driver version" "$(query 0 driver_version)" "$(sed -n 's/^NVRM version:.*Kernel Module  *\([0-9.]*\) .*/\1/p' "$MNT/proc/driver/nvidia/version")"
+
+# ---- one device ----
+uuid=$(of 1 uuid) bus=$(query 1 pci.bus_id)
+for id in 1 "$uuid" "$bus" "$(of 1 pci)"; do
+	is "-i $id" "$(query "$id" index)" 1
+done
+is "two devices" "$(query 0,2 index | paste -sd,)" 0,2
+not_ok "-i of a device that isn't there" smi -i 9
+not_ok "-i of a UUID that isn't there" smi -i GPU-00000000-0000-0000-0000-000000000000
+
+# ---- topology ----
+like "topo -m" "$(smi topo -m)" 'GPU0.*X.*(PHB|NODE|SYS)'
+is "topo -m has a row per device" "$(smi topo -m | grep -c $'^GPU[0-9]\t')" 3
+
+# ---- who uses them ----
+like "nobody uses a device" "$(smi)" 'No running processes found'
+if nvml_hold 1 100; then
+	is "--query-compute-apps" "$(smi --query-compute-apps=pid,used_memory,gpu_uuid --format=csv,noheader,nounits)" "$HOLD_PID, 100, $uuid"
+	like "its name" "$(smi --query-compute-apps=name --format=csv,noheader)" 't/lib/hold$'
+	like "the table" "$(smi)" "1  *N/A  *N/A  *$HOLD_PID  *C  .*hold  *100MiB"
+	is "memory used" "$(query 1 memory.used)" 100
+	is "memory used elsewhere" "$(query 0 memory.used)" 0
+	like "pmon" "$(smi pmon -c 1)" "1  *$HOLD_PID  *C .*hold"
+	ok "the program ends" nvml_release
+	is "and is gone" "$(smi --query-compute-apps=pid --format=csv,noheader)" ""
+	is "its memory, too" "$(query 1 memory.used)" 0
+else
+	fail "a CUDA program runs"
+fi
+
+# ---- errors are told ----
+like "without nodes" "$(VGPU_PATH=$T smi 2>&1)" "couldn't communicate with the NVIDIA driver|No devices were found|UUID"
+done_testing

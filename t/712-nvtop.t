@@ -1,0 +1,26 @@
+#!/bin/bash
+# nvtop, as Debian ships it, in a terminal of its own: it shows the devices and who uses them.
+. "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
+. "$TOP_SRC/t/lib/mount.sh"
+. "$TOP_SRC/t/lib/debs.sh"
+. "$TOP_SRC/t/lib/nvml.sh"
+nvml_no_sanitizer
+vgpu_need_mount
+command -v script >/dev/null || skip_all "no script(1) to make a terminal with"
+deb_need nvtop
+NVTOP=$DEBS/usr/bin/nvtop
+ldd "$NVTOP" | grep -q 'not found' && skip_all "libraries that nvtop needs are missing: $(ldd "$NVTOP" | grep 'not found')"
+vgpu_mount "--profile H100" "--profile T4"
+nvml_env
+nvml_hold 0 256 || fail "a CUDA program runs"
+# A shell's input keeps the terminal open; q ends nvtop.
+(sleep 4; echo q; sleep 1) | TERM=xterm timeout -k 5 20 script -qec "stty rows 40 cols 150; '$NVTOP'" /dev/null >"$T/screen" 2>&1
+sed -e 's/\x1b[[(][0-9;?]*[a-zA-Z]//g' -e 's/\x1b[=>]//g' "$T/screen" | tr -d '\000' >"$T/text"
+text=$(cat "$T/text")
+like "the first device" "$text" 'NVIDIA H100 80GB HBM3'
+like "the second device" "$text" 'Tesla T4'
+like "its memory" "$text" '0.250Gi/79.179Gi'
+like "the program on it" "$text" "$HOLD_PID"
+like "its name" "$text" 'lib/hold'
+ok "the program ends" nvml_release
+done_testing
