@@ -576,15 +576,14 @@ CUresult vcu_TexRefGetBorderColor(float *pBorderColor, CUtexref hTexRef)
 
 CUresult vcu_SurfRefSetArray(CUsurfref hSurfRef, CUarray hArray, unsigned int Flags)
 {
-	const struct vcu_array *a = vcu_array_get(hArray);
 	struct vcu_texref *t;
 	CUresult r = get(hSurfRef, VCU_H_SURFREF, &t);
 
 	if (r)
 		return r;
-	if (!a)
+	if (!vcu_array_get(hArray))
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (Flags || !(a->desc.Flags & CUDA_ARRAY3D_SURFACE_LDST))
+	if (Flags)
 		return CUDA_ERROR_INVALID_VALUE;
 	t->bound = true;
 	t->res = (CUDA_RESOURCE_DESC){ .resType = CU_RESOURCE_TYPE_ARRAY, .res.array.hArray = hArray };

@@ -277,9 +277,9 @@ CUresult vcu_texture_new(struct vcu_ctx *c, const CUDA_RESOURCE_DESC *res, const
 	return r ? r : create(c, &w, handle);
 }
 
+/* Any array will do, as for NVIDIA's driver (seen), whether or not it was made with CUDA_ARRAY3D_SURFACE_LDST. */
 CUresult vcu_surface_new(struct vcu_ctx *c, const CUDA_RESOURCE_DESC *res, uint64_t *handle)
 {
-	const struct vcu_array *a;
 	struct wire w = { 0 };
 	CUresult r;
 
@@ -288,9 +288,6 @@ CUresult vcu_surface_new(struct vcu_ctx *c, const CUDA_RESOURCE_DESC *res, uint6
 	r = set_resource(c, &w, res);
 	if (r)
 		return r;
-	a = vcu_array_get(res->res.array.hArray);
-	if (!(a->desc.Flags & CUDA_ARRAY3D_SURFACE_LDST))
-		return CUDA_ERROR_INVALID_VALUE;
 	w.t.flags |= VGP_TEX_F_SURFACE;
 	return create(c, &w, handle);
 }

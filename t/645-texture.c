@@ -325,7 +325,10 @@ static void test_objects(void)
 	CU(cuSurfObjectDestroy(s));
 	CU_IS(cuSurfObjectDestroy(s), CUDA_ERROR_INVALID_VALUE);
 	r.res.array.hArray = i8;
-	CU_IS(cuSurfObjectCreate(&s, &r), CUDA_ERROR_INVALID_VALUE);
+	CU(cuSurfObjectCreate(&s, &r));
+	CU(cuSurfObjectDestroy(s));
+	r.res.array.hArray = (CUarray)v;
+	CU_IS(cuSurfObjectCreate(&s, &r), CUDA_ERROR_INVALID_HANDLE);
 	CU_IS(cuSurfObjectCreate(NULL, &r), CUDA_ERROR_INVALID_VALUE);
 
 	CU(cuMemAlloc_v2(&p, 4096));
@@ -447,7 +450,8 @@ static void test_texrefs(void)
 	CU_IS(cuTexRefDestroy(t), CUDA_ERROR_INVALID_HANDLE);
 
 	CU(cuModuleGetSurfRef(&s, mod, "sr"));
-	CU_IS(cuSurfRefSetArray(s, a, 0), CUDA_ERROR_INVALID_VALUE);
+	CU_IS(cuSurfRefSetArray(s, surf, 1), CUDA_ERROR_INVALID_VALUE);
+	CU_IS(cuSurfRefSetArray(s, (CUarray)h, 0), CUDA_ERROR_INVALID_HANDLE);
 	CU(cuSurfRefSetArray(s, surf, 0));
 	CU(cuSurfRefGetArray(&back, s));
 	ok(back == surf, "a surface's array");

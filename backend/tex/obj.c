@@ -57,8 +57,6 @@ int tex_obj_check(struct tex_obj *o, uint64_t window, uint64_t size, struct vgpu
 	if ((o->linear || o->mip_linear) && !tex_is_float(o))
 		return vgpu_err_set(err, VGPU_E_INVALID, "texture: integers can't be filtered");
 	o->texel_B = (uint32_t)chan_B[o->chan] * o->channels;
-	if (o->srgb)
-		tex_srgb_init();
 	for (unsigned n = 0; n < o->n_levels && !r; n++)
 		r = check_level(o, n, window, size, err);
 	return r;

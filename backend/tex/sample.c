@@ -8,9 +8,10 @@
  * That is harmless: every texel number is brought into the level's range before
  * it is used, and such lanes read the level's first texel.
  *
- * Filters follow the appendix "Texture Fetching" of NVIDIA's programming guide.
- * Coordinates are rounded to 1/256 texel (ties to even), so weights have 8 bits
- * of fraction as there. A tap of weight 0 doesn't count, also when it's not finite.
+ * Filters compute as hardware was seen to (doc/numerics.md): weights are
+ * counted in 256ths and split from level to slice to column to row, each step
+ * rounded; so the sums below are exact, and rounded once. A tap of weight 0
+ * doesn't count, also when it's not finite.
  */
 #include <math.h>
 #include <string.h>
@@ -38,8 +39,8 @@ typedef uint32_t __attribute__((may_alias)) u32_t;
 struct axis {
 	int32_t i[2][N];
 	uint32_t in[2][N];       /* all ones: inside; else the border's colour */
-	float w[2][N];
-	unsigned n;              /* 1: w is not used */
+	int32_t part[N];         /* of 256: the second texel's */
+	unsigned n;              /* 1: there is one texel */
 	bool border;             /* in is used */
 };
 
@@ -74,10 +75,10 @@ static inline float tame(float v)
 	return v > FAR ? FAR : v;
 }
 
-/* A coordinate of [0, 1] in texels, tamed. odd: lanes where a mirror shows the texture reversed. */
-static void to_texels(const struct tex_obj *t, uint8_t mode, const float x[N], float size, float v[N], uint32_t odd[N])
+/* A coordinate in texels: of the texture, when it wraps; of it and its reflection, when it is mirrored; else tamed. */
+static void to_texels(bool normalized, uint8_t mode, const float x[N], float size, float v[N])
 {
-	if (!t->normalized) {
+	if (!normalized) {
 		ALL(l)
 			v[l] = tame(x[l]);
 		return;
@@ -92,12 +93,9 @@ static void to_texels(const struct tex_obj *t, uint8_t mode, const float x[N], f
 		return;
 	case TEX_MIRROR:
 		ALL(l) {
-			float whole = floorf(x[l]), f = x[l] - whole;
-			bool o = whole - 2.0f * floorf(whole * 0.5f) == 1.0f;
+			float f = x[l] - 2.0f * floorf(x[l] * 0.5f);
 
-			f = f >= 0.0f && f <= 1.0f ? f : 0.0f;
-			v[l] = (o ? 1.0f - f : f) * size;
-			odd[l] = o;
+			v[l] = (f >= 0.0f && f <= 2.0f ? f : 0.0f) * size;
 		}
 		return;
 	default:
@@ -128,11 +126,12 @@ static void into_range(uint8_t mode, int32_t n, bool shifted, int32_t i[N], uint
 		break;
 	case TEX_MIRROR:
 		if (shifted)
-			ALL(l) {
-				int32_t k = (i[l] % (2 * n) + 2 * n) % (2 * n);
-
-				i[l] = k < n ? k : 2 * n - 1 - k;
-			}
+			ALL(l)
+				i[l] = (i[l] % (2 * n) + 2 * n) % (2 * n);
+		ALL(l) {
+			i[l] = i[l] < 0 ? -1 - i[l] : i[l] >= 2 * n ? i[l] - 2 * n : i[l];
+			i[l] = i[l] >= n ? 2 * n - 1 - i[l] : i[l];
+		}
 		break;
 	}
 	ALL(l)
@@ -144,12 +143,19 @@ static int32_t shift(int32_t i, int32_t off)
 	return i + (off < -65536 ? -65536 : off > 65536 ? 65536 : off);
 }
 
+/* Half a texel back, in 256ths: to the nearest, ties up. */
+static inline int32_t fixed(float v)
+{
+	float f = v * 256.0f, whole = floorf(f);
+
+	return (int32_t)whole + (f - whole >= 0.5f) - 128;
+}
+
 static void axis_set(const struct tex_obj *t, const struct coords *c, unsigned dim, bool ints, bool two, uint32_t size, struct axis *a)
 {
-	/* Wrap and mirror are for normalized coordinates; without, and for texel numbers, they clamp. */
+	/* Levels are found by normalized coordinates only; which don't wrap when the program hasn't said that they are. */
+	bool normalized = t->normalized || t->n_levels > 1, shifted = c->has_off;
 	uint8_t mode = t->buffer ? TEX_BORDER : t->addr[dim];
-	bool shifted = c->has_off;
-	uint32_t odd[N] = { 0 };
 	float v[N];
 
 	if ((!t->normalized || ints) && mode != TEX_BORDER)
@@ -166,15 +172,14 @@ static void axis_set(const struct tex_obj *t, const struct coords *c, unsigned d
 		into_range(mode, (int32_t)size, true, a->i[0], a->in[0]);
 		return;
 	}
-	to_texels(t, mode, c->f[dim], (float)size, v, odd);
+	to_texels(normalized, mode, c->f[dim], (float)size, v);
 	if (two) {
 		a->n = 2;
 		ALL(l) {
-			int32_t q = (int32_t)rintf(v[l] * 256.0f) - 128;
+			int32_t q = fixed(v[l]);
 
 			a->i[0][l] = q >> 8;
-			a->w[1][l] = (float)(q & 255) * (1.0f / 256.0f);
-			a->w[0][l] = 1.0f - a->w[1][l];
+			a->part[l] = q & 255;
 		}
 	} else {
 		ALL(l)
@@ -182,7 +187,7 @@ static void axis_set(const struct tex_obj *t, const struct coords *c, unsigned d
 	}
 	if (shifted)
 		ALL(l)
-			a->i[0][l] = shift(a->i[0][l], odd[l] ? -c->off[dim][l] : c->off[dim][l]);
+			a->i[0][l] = shift(a->i[0][l], c->off[dim][l]);
 	if (two) {
 		ALL(l)
 			a->i[1][l] = a->i[0][l] + 1;
@@ -222,7 +227,13 @@ FETCH(un8, u8_t, bits_of_f32((float)v / 255.0f))
 FETCH(sn8, s8_t, SNORM(v, 127.0f))
 FETCH(un16, u16_t, bits_of_f32((float)v / 65535.0f))
 FETCH(sn16, s16_t, SNORM(v, 32767.0f))
-FETCH(srgb, u8_t, bits_of_f32(tex_srgb[v]))
+FETCH(srgb, u8_t, bits_of_f32((float)tex_srgb[v] * (1.0f / 16384.0f)))
+/* As the filter counts: bytes as 16 bits, others as they are. */
+FETCH(fu8, u8_t, bits_of_f32((float)(v * 257)))
+FETCH(fs8, s8_t, bits_of_f32((float)v))
+FETCH(fu16, u16_t, bits_of_f32((float)v))
+FETCH(fs16, s16_t, bits_of_f32((float)v))
+FETCH(fsrgb, u8_t, bits_of_f32((float)tex_srgb[v]))
 
 /* The common picture: one load for four channels. */
 static void fetch_un8x4(const uint8_t *p, const int64_t at[N], struct texels *o)
@@ -250,13 +261,20 @@ static void fetch_u8x4(const uint8_t *p, const int64_t at[N], struct texels *o)
 			o->c[c][l] = v[l] >> 8 * c & 255;
 }
 
+/* Alpha is linear; and so is a second channel without others, as hardware has it. */
+static unsigned srgb_channels(const struct tex_obj *t)
+{
+	return t->channels == 4 ? 3 : 1;
+}
+
 static void fetch_srgb8(const struct tex_obj *t, const uint8_t *p, const int64_t at[N], struct texels *o)
 {
-	/* alpha is linear */
-	fetch_srgb(p, at, MIN(t->channels, 3u), o);
-	if (t->channels == 4)
+	unsigned n = srgb_channels(t), c = t->channels - 1u;
+
+	fetch_srgb(p, at, n, o);
+	if (c >= n)
 		ALL(l)
-			o->c[3][l] = bits_of_f32((float)p[at[l] + 3] / 255.0f);
+			o->c[c][l] = bits_of_f32((float)p[at[l] + (int64_t)c] / 255.0f);
 }
 
 static void fetch(const struct tex_obj *t, const uint8_t *p, const int64_t at[N], struct texels *o)
@@ -293,11 +311,65 @@ static void fetch(const struct tex_obj *t, const uint8_t *p, const int64_t at[N]
 	}
 }
 
-static void paint_border(const struct tex_obj *t, const uint32_t in[N], struct texels *o)
+static void fetch_fu8x4(const uint8_t *p, const int64_t at[N], struct texels *o)
 {
-	for (unsigned c = 0; c < t->channels; c++)
+	uint32_t v[N];
+
+	ALL(l)
+		v[l] = *(const u32_t *)(p + at[l]);
+	for (unsigned c = 0; c < 4; c++)
 		ALL(l)
-			o->c[c][l] = (o->c[c][l] & in[l]) | (t->border[c] & ~in[l]);
+			o->c[c][l] = bits_of_f32((float)(int32_t)((v[l] >> 8 * c & 255) * 257));
+}
+
+/* Texels in the filter's units: what 1 is says unit(). */
+static void fetch_units(const struct tex_obj *t, const uint8_t *p, const int64_t at[N], struct texels *o)
+{
+	unsigned n = t->channels;
+
+	if (!t->norm) {
+		fetch(t, p, at, o);
+		return;
+	}
+	switch (t->chan) {
+	case TEX_S8: fetch_fs8(p, at, n, o); return;
+	case TEX_U16: fetch_fu16(p, at, n, o); return;
+	case TEX_S16: fetch_fs16(p, at, n, o); return;
+	}
+	if (n == 4)
+		fetch_fu8x4(p, at, o);
+	else
+		fetch_fu8(p, at, n, o);
+	if (t->srgb)
+		fetch_fsrgb(p, at, srgb_channels(t), o);
+}
+
+static float unit(const struct tex_obj *t, unsigned c)
+{
+	if (!t->norm)
+		return 1.0f;
+	switch (t->chan) {
+	case TEX_S8: return 127.0f;
+	case TEX_U16: return 65535.0f;
+	case TEX_S16: return 32767.0f;
+	}
+	return t->srgb && c < srgb_channels(t) ? 16384.0f : 65535.0f;
+}
+
+static void paint_border(const struct tex_obj *t, const uint32_t in[N], bool units, struct texels *o)
+{
+	for (unsigned c = 0; c < t->channels; c++) {
+		uint32_t border = t->border[c];
+
+		/* of 16 bits like the others' sums; bytes with signs go by 127ths */
+		if (units && t->norm && t->chan != TEX_S8)
+			border = bits_of_f32(rintf(f32_of(border) * unit(t, c)));
+		else if (units && t->norm)
+			border = bits_of_f32(f32_of(border) * unit(t, c));
+
+		ALL(l)
+			o->c[c][l] = (o->c[c][l] & in[l]) | (border & ~in[l]);
+	}
 }
 
 /* ---- cube maps: over the edge of a face lies another ---- */
@@ -397,15 +469,19 @@ static void place(const struct level *v, unsigned tx, unsigned ty, unsigned tz, 
 			at[l] &= lane_mask(v->mask, l);
 }
 
-static void tap(const struct level *v, unsigned tx, unsigned ty, unsigned tz, struct texels *o)
+static void tap(const struct level *v, unsigned tx, unsigned ty, unsigned tz, bool units, struct texels *o)
 {
 	unsigned n[3] = { tx, ty, tz };
+	const uint8_t *p = (const uint8_t *)(uintptr_t)v->l->addr;
 	uint32_t in[N];
 	int64_t at[N];
 	bool border = false;
 
 	place(v, tx, ty, tz, at);
-	fetch(v->t, (const uint8_t *)(uintptr_t)v->l->addr, at, o);
+	if (units)
+		fetch_units(v->t, p, at, o);
+	else
+		fetch(v->t, p, at, o);
 	for (unsigned d = 0; d < v->c->dims; d++) {
 		if (!v->a[d].border)
 			continue;
@@ -416,33 +492,142 @@ static void tap(const struct level *v, unsigned tx, unsigned ty, unsigned tz, st
 			in[l] &= v->a[d].in[n[d]][l];
 	}
 	if (border)
-		paint_border(v->t, in, o);
+		paint_border(v->t, in, units, o);
 }
 
-static void add_tap(const struct level *v, unsigned tx, unsigned ty, unsigned tz, bool first, struct texels *sum)
+/* All units are integers. */
+static bool sums_integers(const struct tex_obj *t)
 {
-	struct texels o;
-	float w[N];
+	return t->norm && t->chan != TEX_S8;
+}
 
-	tap(v, tx, ty, tz, &o);
-	ALL(l)
-		w[l] = v->a[0].w[tx][l];
-	if (v->c->dims > 1)
-		ALL(l)
-			w[l] *= v->a[1].w[ty][l];
-	if (v->c->dims > 2)
-		ALL(l)
-			w[l] *= v->a[2].w[tz][l];
-	for (unsigned c = 0; c < v->t->channels; c++)
+/* What a filter has summed up, in 256ths of the texels' units. */
+struct sums {
+	double f[4][N];          /* floats, of which no exact sum fits a float */
+	float i[4][N];           /* integers below 2^24 */
+};
+
+static void add_floats(const struct texels *o, const int32_t w[N], unsigned n, struct sums *s)
+{
+	for (unsigned c = 0; c < n; c++)
 		ALL(l) {
-			float p = f32_of(o.c[c][l]) * w[l], s = first ? 0.0f : f32_of(sum->c[c][l]);
+			double p = (double)f32_of(o->c[c][l]) * (double)w[l];
 
-			p = w[l] != 0.0f ? p : 0.0f;
-			sum->c[c][l] = bits_of_f32(first ? p : s + p);
+			s->f[c][l] += w[l] ? p : 0.0;
 		}
 }
 
-static bool level_prepare(const struct tex_sample *s, const struct coords *c, unsigned n, uint32_t mask, bool two, struct level *v)
+static void add_integers(const struct texels *o, const int32_t w[N], unsigned n, struct sums *s)
+{
+	for (unsigned c = 0; c < n; c++)
+		ALL(l)
+			s->i[c][l] += f32_of(o->c[c][l]) * (float)w[l];
+}
+
+static void add_tap(const struct level *v, unsigned tx, unsigned ty, unsigned tz, const int32_t w[N], struct sums *s)
+{
+	struct texels o;
+
+	tap(v, tx, ty, tz, true, &o);
+	if (sums_integers(v->t))
+		add_integers(&o, w, v->t->channels, s);
+	else
+		add_floats(&o, w, v->t->channels, s);
+}
+
+/* The share of 256 that goes to the second of two: rounded, ties up; of a first column they go down. */
+static void split(const int32_t all[N], const struct axis *a, int32_t half, int32_t first[N], int32_t second[N])
+{
+	if (a->n == 1) {
+		memcpy(first, all, N * sizeof(*first));
+		return;
+	}
+	ALL(l) {
+		int32_t s = (all[l] * a->part[l] + half) >> 8;
+
+		second[l] = s;
+		first[l] = all[l] - s;
+	}
+}
+
+/* Adds a level that has share[l] of 256. */
+static void filter_level(const struct level *v, const int32_t share[N], struct sums *s)
+{
+	unsigned dims = v->c->dims, nx = v->a[0].n, ny = dims > 1 ? v->a[1].n : 1, nz = dims > 2 ? v->a[2].n : 1;
+	int32_t wz[2][N], wx[2][N], wy[2][N];
+
+	if (dims > 2)
+		split(share, &v->a[2], 128, wz[0], wz[1]);
+	else
+		memcpy(wz[0], share, sizeof(wz[0]));
+	for (unsigned z = 0; z < nz; z++) {
+		split(wz[z], &v->a[0], 128, wx[0], wx[1]);
+		for (unsigned x = 0; x < nx; x++) {
+			if (dims > 1)
+				split(wx[x], &v->a[1], x ? 128 : 127, wy[0], wy[1]);
+			else
+				memcpy(wy[0], wx[x], sizeof(wy[0]));
+			for (unsigned y = 0; y < ny; y++)
+				add_tap(v, x, y, z, wy[y], s);
+		}
+	}
+}
+
+/* Sums as floats: hardware has normalized ones and halves in 16 bits between. */
+static void finish_integers(const struct tex_obj *t, unsigned c, const float s[N], uint32_t o[N])
+{
+	if (t->srgb && c < srgb_channels(t)) {
+		ALL(l)
+			o[l] = bits_of_f32(f32_of_f16(f16_of_f32(s[l] * (1.0f / 256 / 16384))));
+	} else if (t->chan == TEX_S16) {
+		ALL(l) {
+			float r = floorf(s[l] * (1.0f / 256) + 0.5f) / 32767.0f;
+
+			o[l] = bits_of_f32(r < -1.0f ? -1.0f : r);
+		}
+	} else {
+		ALL(l)
+			o[l] = bits_of_f32(floorf(s[l] * (1.0f / 256) + 0.5f) / 65535.0f);
+	}
+}
+
+/* To f32, so that a second rounding to f16 gives what one would: inexact ones are cut off and made odd. */
+static uint32_t to_odd(double v)
+{
+	float f = (float)v;
+	uint32_t u = bits_of_f32(f);
+
+	u -= fabs((double)f) > fabs(v);
+	return u | ((double)f != v);
+}
+
+static void finish_floats(const struct tex_obj *t, const double s[N], uint32_t o[N])
+{
+	if (t->norm) {           /* TEX_S8 */
+		ALL(l) {
+			float r = (float)floor(s[l] * (32767.0 / (127.0 * 256.0)) + 0.5) / 32767.0f;
+
+			o[l] = bits_of_f32(r < -1.0f ? -1.0f : r);
+		}
+	} else if (t->chan == TEX_F16) {
+		ALL(l)
+			o[l] = bits_of_f32(f32_of_f16(f16_of_f32(f32_of(to_odd(s[l] * (1.0 / 256))))));
+	} else {
+		ALL(l)
+			o[l] = bits_of_f32((float)(s[l] * (1.0 / 256)));
+	}
+}
+
+static void finish(const struct tex_obj *t, const struct sums *s, struct texels *o)
+{
+	for (unsigned c = 0; c < t->channels; c++)
+		if (sums_integers(t))
+			finish_integers(t, c, s->i[c], o->c[c]);
+		else
+			finish_floats(t, s->f[c], o->c[c]);
+}
+
+static void level_prepare(const struct tex_sample *s, const struct coords *c, unsigned n, uint32_t mask, bool two, struct level *v)
 {
 	const struct tex_obj *t = s->t;
 	struct tex_obj edge;
@@ -467,21 +652,21 @@ static bool level_prepare(const struct tex_sample *s, const struct coords *c, un
 		for (unsigned d = 0; d < 2; d++)
 			ALL(l) {
 				/* again, but not brought into the face */
-				int32_t q = (int32_t)rintf(tame(tame(c->f[d][l]) * (float)size[d]) * 256.0f) - 128;
+				int32_t q = fixed(tame(tame(c->f[d][l]) * (float)size[d]));
 
 				v->a[d].i[0][l] = q >> 8;
 				v->a[d].i[1][l] = (q >> 8) + 1;
 			}
-	return two && v->a[0].n == 2;
 }
 
-static void gather_level(const struct tex_sample *s, const struct level *v, bool two, struct texels *o)
+static void gather_level(const struct tex_sample *s, const struct level *v, struct texels *o)
 {
 	static const uint8_t order[4][2] = { { 0, 1 }, { 1, 1 }, { 1, 0 }, { 0, 0 } };
+	bool two = v->a[0].n == 2;
 	struct texels one;
 
 	for (unsigned k = 0; k < 4; k++) {
-		tap(v, two && order[k][0], two && order[k][1], 0, &one);
+		tap(v, two && order[k][0], two && order[k][1], 0, false, &one);
 		if (s->gather < (int)v->t->channels)
 			memcpy(o->c[k], one.c[s->gather], sizeof(o->c[k]));
 		else
@@ -489,26 +674,38 @@ static void gather_level(const struct tex_sample *s, const struct level *v, bool
 	}
 }
 
+/* One level without a filter. */
 static void sample_level(const struct tex_sample *s, const struct coords *c, unsigned n, uint32_t mask, struct texels *o)
 {
-	bool two = s->gather >= 0 || s->t->linear, first = true;
 	struct level v;
 
-	two = level_prepare(s, c, n, mask, two, &v);
-	if (s->gather >= 0) {
-		gather_level(s, &v, two, o);
-		return;
+	level_prepare(s, c, n, mask, s->gather >= 0, &v);
+	if (s->gather >= 0)
+		gather_level(s, &v, o);
+	else
+		tap(&v, 0, 0, 0, false, o);
+}
+
+/* Level n, and of part[l] of 256 the one behind it. */
+static void filter_levels(const struct tex_sample *s, const struct coords *c, unsigned n, uint32_t mask, const int32_t part[N],
+			  struct texels *o)
+{
+	int32_t share[N], any = 0;
+	struct sums sum;
+	struct level v;
+
+	memset(&sum, 0, sizeof(sum));
+	level_prepare(s, c, n, mask, s->t->linear, &v);
+	ALL(l) {
+		share[l] = 256 - part[l];
+		any |= part[l];
 	}
-	if (!two) {
-		tap(&v, 0, 0, 0, o);
-		return;
+	filter_level(&v, share, &sum);
+	if (any && n + 1 < s->t->n_levels) {
+		level_prepare(s, c, n + 1, mask, s->t->linear, &v);
+		filter_level(&v, part, &sum);
 	}
-	for (unsigned z = 0; z < (c->dims > 2 ? 2u : 1u); z++)
-		for (unsigned y = 0; y < (c->dims > 1 ? 2u : 1u); y++)
-			for (unsigned x = 0; x < 2; x++) {
-				add_tap(&v, x, y, z, first, o);
-				first = false;
-			}
+	finish(s->t, &sum, o);
 }
 
 /* ---- coordinates ---- */
@@ -595,7 +792,7 @@ static float step(const struct tex_sample *s, const struct coords *c, const uint
 
 	if (!c->cube) {
 		for (unsigned d = 0; d < c->dims; d++) {
-			float x = cell_f(g[d], l) * (s->t->normalized ? size[d] : 1.0f);
+			float x = cell_f(g[d], l) * (s->t->normalized || s->t->n_levels > 1 ? size[d] : 1.0f);
 
 			sum += x * x;
 		}
@@ -619,22 +816,29 @@ static float step(const struct tex_sample *s, const struct coords *c, const uint
 	return sqrtf(ds * ds + dt * dt);
 }
 
-static float lane_lod(const struct tex_sample *s, const struct coords *c, uint32_t l)
+/* In 256ths, cut off; far beyond any level is enough. */
+static int32_t cut(float lod)
+{
+	lod = lod == lod ? lod : -64.0f;
+	lod = lod < -64.0f ? -64.0f : lod > 64.0f ? 64.0f : lod;
+	return (int32_t)(lod * 256.0f);
+}
+
+/* A lane's level of detail in 256ths. */
+static int32_t lane_lod(const struct tex_sample *s, const struct coords *c, uint32_t l)
 {
 	const struct tex_obj *t = s->t;
-	float lod = 0;
+	int32_t lod = 0, last = (t->n_levels - 1) * 256;
 
 	if (s->lod_mode == TEX_LOD && s->int_coords)
-		lod = (float)(int32_t)(uint32_t)s->lod[l];
+		lod = clampi((int32_t)(uint32_t)s->lod[l], 64) * 256;
 	else if (s->lod_mode == TEX_LOD)
-		lod = cell_f(s->lod, l) + t->lod_bias;
+		lod = cut(cell_f(s->lod, l)) + cut(t->lod_bias);
 	else if (s->lod_mode == TEX_GRAD)
-		lod = log2f(fmaxf(step(s, c, s->dx, l), step(s, c, s->dy, l))) + t->lod_bias;
-	/* NaN: the finest */
-	lod = lod >= t->lod_min ? lod : t->lod_min;
-	lod = lod <= t->lod_max ? lod : t->lod_max;
-	lod = lod >= 0.0f ? lod : 0.0f;
-	return lod <= (float)(t->n_levels - 1) ? lod : (float)(t->n_levels - 1);
+		lod = cut(log2f(fmaxf(step(s, c, s->dx, l), step(s, c, s->dy, l)))) + cut(t->lod_bias);
+	lod = MAX(lod, cut(t->lod_min));
+	lod = MIN(lod, cut(t->lod_max));
+	return clampi(lod, last);
 }
 
 static void keep(struct texels *o, const struct texels *a, uint32_t mask, unsigned n)
@@ -644,47 +848,33 @@ static void keep(struct texels *o, const struct texels *a, uint32_t mask, unsign
 			o->c[c][l] = a->c[c][l];
 }
 
-static void mix(struct texels *o, const struct texels *b, const float f[N], uint32_t mask, unsigned n)
-{
-	for (unsigned c = 0; c < n; c++)
-		tex_for_lanes(l, mask) {
-			float x = f32_of(o->c[c][l]), y = f32_of(b->c[c][l]);
-
-			if (f[l] != 0.0f)
-				o->c[c][l] = bits_of_f32((1.0f - f[l]) * x + f[l] * y);
-		}
-}
-
-static void sample_mips(const struct tex_sample *s, const struct coords *c, struct texels *o)
+static void sample_mips(const struct tex_sample *s, const struct coords *c, bool filter, struct texels *o)
 {
 	uint32_t todo = s->mask;
 	unsigned n = s->gather >= 0 ? 4 : s->t->channels;
+	int32_t base[N], part[N] = { 0 };
 	struct texels one;
-	int32_t base[N];
-	float part[N];
 
 	tex_for_lanes(l, s->mask) {
-		float lod = lane_lod(s, c, l);
-		int32_t q = (int32_t)rintf(lod * 256.0f);
+		int32_t lod = lane_lod(s, c, l);
 
-		base[l] = s->t->mip_linear ? q >> 8 : (int32_t)floorf(lod + 0.5f);
-		part[l] = s->t->mip_linear ? (float)(q & 255) * (1.0f / 256.0f) : 0.0f;
+		base[l] = s->t->mip_linear && filter ? lod >> 8 : (lod + 128) >> 8;
+		part[l] = s->t->mip_linear && filter ? lod & 255 : 0;
 	}
 	while (todo) {
-		int32_t level = base[__builtin_ctz(todo)];
-		uint32_t here = 0, between = 0;
+		int32_t level = base[__builtin_ctz(todo)], some[N] = { 0 };
+		uint32_t here = 0;
 
 		tex_for_lanes(l, todo) {
 			here |= (uint32_t)(base[l] == level) << l;
-			between |= (uint32_t)(base[l] == level && part[l] != 0.0f) << l;
+			some[l] = base[l] == level ? part[l] : 0;
 		}
 		todo &= ~here;
-		sample_level(s, c, (unsigned)level, here, &one);
+		if (filter)
+			filter_levels(s, c, (unsigned)level, here, some, &one);
+		else
+			sample_level(s, c, (unsigned)level, here, &one);
 		keep(o, &one, here, n);
-		if (between && level + 1 < s->t->n_levels) {
-			sample_level(s, c, (unsigned)level + 1, between, &one);
-			mix(o, &one, part, between, n);
-		}
 	}
 }
 
@@ -723,12 +913,16 @@ static void results(const struct tex_sample *s, struct texels *o)
 
 void TEX_SAMPLE(const struct tex_sample *s)
 {
+	static const int32_t none[N];
+	bool filter = s->gather < 0 && (s->t->linear || (s->t->mip_linear && s->t->n_levels > 1)) && !s->t->buffer && !s->int_coords;
 	struct coords c;
 	struct texels o;
 
 	coords_set(s, &c);
 	if (s->t->n_levels > 1)
-		sample_mips(s, &c, &o);
+		sample_mips(s, &c, filter, &o);
+	else if (filter)
+		filter_levels(s, &c, 0, s->mask, none, &o);
 	else
 		sample_level(s, &c, 0, s->mask, &o);
 	results(s, &o);

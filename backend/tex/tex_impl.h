@@ -4,9 +4,8 @@
 
 #include "backend/tex.h"
 
-/* What 8 bits of an sRGB channel are in linear light; filled by tex_srgb_init(). */
-extern float tex_srgb[256];
-void tex_srgb_init(void);
+/* What 8 bits of an sRGB channel are in linear light, of 16384. */
+extern const uint16_t tex_srgb[256];
 
 /* tex_sample() for any CPU, and for AVX2. */
 void tex_sample_base(const struct tex_sample *s);

@@ -99,8 +99,8 @@ static void pitched()
 		for (int x = 0; x < w; x++) {
 			uchar4 a = v[y * w + x], b = v[y * w + (x + 1 < w ? x + 1 : x)];
 			float4 g = got[y * w + x];
-			EXPECT(near_rel(g.x, (a.x + b.x) / 510.0, 1e-6) && near_rel(g.y, (a.y + b.y) / 510.0, 1e-6));
-			EXPECT(near_rel(g.z, (a.z + b.z) / 510.0, 1e-6) && near_rel(g.w, (a.w + b.w) / 510.0, 1e-6));
+			EXPECT(near_rel(g.x, (a.x + b.x) / 510.0, 1.0 / 65535) && near_rel(g.y, (a.y + b.y) / 510.0, 1.0 / 65535));
+			EXPECT(near_rel(g.z, (a.z + b.z) / 510.0, 1.0 / 65535) && near_rel(g.w, (a.w + b.w) / 510.0, 1.0 / 65535));
 		}
 	CK(cudaDestroyTextureObject(t));
 	CK(cudaFree(m));
@@ -468,7 +468,7 @@ static void formats()
 	gather<<<1, 1>>>(t, o);
 	CK_LAUNCH();
 	got = o.get();
-	EXPECT(got[1].x == 0 && std::fabs(got[1].y - 0.2158605f) < 1e-5f && got[1].z == 1 && got[1].w == 128 / 255.0f);
+	EXPECT(got[1].x == 0 && std::fabs(got[1].y - 0.2158605f) < 1.0f / 1024 && got[1].z == 1 && got[1].w == 128 / 255.0f);
 	cudaTextureDesc back;
 	cudaResourceDesc rback;
 	CK(cudaGetTextureObjectTextureDesc(&back, t));
