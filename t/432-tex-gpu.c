@@ -2,7 +2,8 @@
  * 432-tex-gpu: the sampler against a real GPU, on random textures and some that show one thing each. Not run by default: it
  * needs NVIDIA's driver. Prints how far results are apart, by geometry, filter and format, and the first of each.
  *
- *	usage: 432-tex-gpu [textures of each geometry]
+ *	usage: 432-tex-gpu [-w FILE] [textures of each geometry]      -w: keeps the GPU's results
+ *	       432-tex-gpu -r FILE [textures of each geometry]        against kept ones, without a GPU; as many textures
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -49,6 +50,10 @@ struct lanes {
 
 static struct lanes in;
 static uint32_t got[LANES][4];
+static unsigned lanes = LANES;   /* to be compared */
+static FILE *keep, *kept;
+
+#define KEPT 32                  /* lanes */
 
 /* ---- kernels: kGEOMETRY_MODE_TYPE ---- */
 
@@ -205,7 +210,7 @@ static void compare(const struct tex_obj *t, unsigned shape, int mode)
 	struct count *n = &counts[shape][t->linear || t->mip_linear][!tex_is_float(t) ? 0 : t->norm ? 1 : 2][mode == 1];
 
 	our_sample(t, shape, mode, want);
-	for (unsigned l = 0; l < LANES; l++)
+	for (unsigned l = 0; l < lanes; l++)
 		for (int c = 0; c < 4; c++) {
 			double g = real_of(got[l][c]), w = real_of(want[l][c]), d = fabs(g - w);
 
@@ -221,9 +226,9 @@ static void compare(const struct tex_obj *t, unsigned shape, int mode)
 			if (n->off++ && n->printed >= PRINTED)
 				continue;
 			n->printed++;
-			printf("# %s mode %d: format %d x %d, norm %d srgb %d, linear %d, levels %d/%d bias %g, normalized %d, modes %d %d %d, %u x %u x %u: at "
+			printf("# %s mode %d: format %d x %d, norm %d srgb %d, linear %d, levels %d/%d bias %g, normalized %d seamless %d, modes %d %d %d, %u x %u x %u: at "
 			       "%.9g, %.9g, %.9g layer %u lod %g channel %d: GPU %g (0x%x), here %g (0x%x)\n", shape_names[shape], mode, t->chan,
-			       t->channels, t->norm, t->srgb, t->linear, t->n_levels, t->mip_linear, t->lod_bias, t->normalized, t->addr[0], t->addr[1],
+			       t->channels, t->norm, t->srgb, t->linear, t->n_levels, t->mip_linear, t->lod_bias, t->normalized, t->seamless, t->addr[0], t->addr[1],
 			       t->addr[2], t->level[0].w, t->level[0].h, t->level[0].d, real_of(in.x[0][l]), real_of(in.x[1][l]),
 			       real_of(in.x[2][l]), in.layer[l], real_of(in.lod[l]), c, g, got[l][c], w, want[l][c]);
 		}
@@ -241,24 +246,49 @@ static void random_lanes(const struct tex_obj *t, unsigned shape)
 	}
 }
 
+/* The GPU's results for a texture: from the driver, or kept ones. False: refused. */
+static bool results(const struct tex_obj *t, unsigned shape, int mode)
+{
+	struct device_tex d;
+	unsigned there = 0, n = mode == 2 ? 4 : t->channels;
+
+	if (kept) {
+		if (fscanf(kept, "%u", &there) != 1)
+			bail("there are no more results");
+		for (unsigned l = 0; l < KEPT * there; l++)
+			for (unsigned c = 0; c < n; c++)
+				if (fscanf(kept, "%x", &got[l][c]) != 1)
+					bail("there are no more results");
+		return there;
+	}
+	there = !device_texture(t, &d);
+	if (there)
+		device_sample(t, d.t, shape, mode);
+	device_free(&d);
+	if (keep)
+		fprintf(keep, "%u\n", there);
+	for (unsigned l = 0; keep && l < KEPT * there; l++)
+		for (unsigned c = 0; c < n; c++)
+			fprintf(keep, "%x%c", got[l][c], c + 1 < n ? ' ' : '\n');
+	return there;
+}
+
 static void test_random(unsigned shape, unsigned rounds)
 {
 	for (unsigned i = 0; i < rounds; i++) {
-		struct device_tex d;
 		struct tex_obj t;
 		int mode = (int)rnd(3);
 
 		random_texture(&t, (uint8_t)shape);
+		t.seamless = t.cube && rnd(4) == 0;
 		if (mode == 2 && shape != TEX_2D && shape != TEX_A2D)
 			mode = 0;
-		if (device_texture(&t, &d)) {
+		random_lanes(&t, shape);
+		memset(got, 0, sizeof(got));
+		if (!results(&t, shape, mode))
 			counts[shape][t.linear || t.mip_linear][!tex_is_float(&t) ? 0 : t.norm ? 1 : 2][mode == 1].refused++;
-		} else {
-			random_lanes(&t, shape);
-			device_sample(&t, d.t, shape, mode);
+		else
 			compare(&t, shape, mode);
-		}
-		device_free(&d);
 	}
 }
 
@@ -564,10 +594,9 @@ static void srgb_table(void)
 	show(&t, TEX_1D, 0, "sRGB", 256, 0);
 }
 
-int main(int argc, char **argv)
+static void open_driver(void)
 {
 	void *lib = dlopen("libcuda.so.1", RTLD_NOW);
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 200;
 	CUcontext ctx;
 
 	if (!lib)
@@ -582,14 +611,42 @@ int main(int argc, char **argv)
 	CK(cuCtxCreate_v2(&ctx, 0, 0));
 	CK(cuMemAlloc_v2(&dev, sizeof(in) + sizeof(got)));
 	load_kernels();
-	special();
-	shares();
-	shares8(false);
-	shares8(true);
-	formats();
-	srgb_table();
+}
+
+static FILE *file(const char *path, const char *mode)
+{
+	FILE *f = fopen(path, mode);
+
+	if (!f)
+		bail("%s can't be opened", path);
+	return f;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned rounds = argc % 2 == 0 ? (unsigned)atoi(argv[argc - 1]) : 200;
+
+	if (argc > 2 && !strcmp(argv[1], "-r"))
+		kept = file(argv[2], "r");
+	if (argc > 2 && !strcmp(argv[1], "-w"))
+		keep = file(argv[2], "w");
+	if (kept) {
+		lanes = KEPT;
+	} else {
+		open_driver();
+		special();
+		shares();
+		shares8(false);
+		shares8(true);
+		formats();
+		srgb_table();
+	}
+	/* the same textures each time */
+	seed = 88172645463325252ull;
 	for (unsigned s = 0; s < 7; s++)
 		test_random(s, rounds);
 	report();
+	if (keep && fclose(keep))
+		bail("the results can't be kept");
 	return 0;
 }
