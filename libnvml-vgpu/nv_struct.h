@@ -72,6 +72,10 @@ typedef struct {
 } nvmlDeviceAddressingMode_t;
 
 typedef struct {
+	unsigned int isC2cEnabled;
+} nvmlC2cModeInfo_v1_t;
+
+typedef struct {
 	unsigned int version;
 	unsigned int capMask;
 } nvmlDeviceCapabilities_t;
@@ -325,6 +329,12 @@ typedef struct {
 	unsigned int none;
 } nvmlRowRemapperHistogramValues_t;
 
+typedef struct {
+	unsigned int version;
+	unsigned int bChannelRepairPending;
+	unsigned int bTpcRepairPending;
+} nvmlRepairStatus_t;
+
 /* ---- events ---- */
 
 typedef struct {
@@ -463,6 +473,8 @@ NV_LAYOUT(nvmlPowerValue_v2_t, 12);
 NV_LAYOUT(nvmlEccErrorCounts_t, 32);
 NV_LAYOUT(nvmlEccSramErrorStatus_t, 104);
 NV_LAYOUT(nvmlRowRemapperHistogramValues_t, 20);
+NV_LAYOUT(nvmlRepairStatus_t, 12);
+NV_LAYOUT(nvmlC2cModeInfo_v1_t, 4);
 NV_LAYOUT(nvmlEventData_t, 32);
 NV_LAYOUT(nvmlGpuInstanceProfileInfo_t, 48);
 NV_LAYOUT(nvmlGpuInstanceProfileInfo_v2_t, 152);

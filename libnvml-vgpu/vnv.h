@@ -135,6 +135,11 @@ bool vnv_bus_id_parse(const char *text, unsigned *domain, unsigned *bus, unsigne
 /* How far apart two GPUs are, as their addresses tell. */
 nvmlGpuTopologyLevel_t vnv_distance(const struct vnv_gpu *a, const struct vnv_gpu *b);
 
+/* ---- vnv_thermal.c ---- */
+
+/* Boards from Ada on tell temperatures by their distance from the highest one, if that is known of the model. */
+bool vnv_has_tlimit(const struct vgpu_device *d);
+
 /* ---- helpers (vnv_error.c) ---- */
 
 /* Copies a text for the caller: INSUFFICIENT_SIZE when it does not fit with its NUL. */

@@ -26,6 +26,9 @@ nvmlReturn_t vnv_DeviceGetAccountingPids(nvmlDevice_t device, unsigned int *coun
 	if (!count || (*count && !pids))
 		return NVML_ERROR_INVALID_ARGUMENT;
 	r = fetch(device, 0, &a, &n);
+	/* with accounting off nothing is known of anybody */
+	if (r == NVML_ERROR_NOT_SUPPORTED)
+		r = NVML_SUCCESS;
 	if (r)
 		return r;
 	room = *count;

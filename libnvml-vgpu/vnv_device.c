@@ -156,3 +156,36 @@ nvmlReturn_t vnv_DeviceGetAPIRestriction(nvmlDevice_t device, nvmlRestrictedAPI_
 	*restricted = NVML_FEATURE_ENABLED;
 	return NVML_SUCCESS;
 }
+
+/* Kernels reach what was allocated for them, not all of the program's memory. */
+nvmlReturn_t vnv_DeviceGetAddressingMode(nvmlDevice_t device, nvmlDeviceAddressingMode_t *mode)
+{
+	if (!mode)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (mode->version != NV_VERSION(nvmlDeviceAddressingMode_t, 1))
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	mode->value = 0;
+	return NVML_SUCCESS;
+}
+
+/* Chip to chip links: Hopper was the first that can have them. */
+nvmlReturn_t vnv_DeviceGetC2cModeInfoV(nvmlDevice_t device, nvmlC2cModeInfo_v1_t *info)
+{
+	if (!info)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (device->gpu->d.compute_cap < 90)
+		return NVML_ERROR_NOT_SUPPORTED;
+	info->isC2cEnabled = 0;
+	return NVML_SUCCESS;
+}
+
+/* Performance counters as GPM reads them: no device has them. */
+nvmlReturn_t vnv_GpmQueryDeviceSupport(nvmlDevice_t device, nvmlGpmSupport_t *support)
+{
+	if (!support)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (support->version != 1)
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	support->isSupportedDevice = 0;
+	return NVML_SUCCESS;
+}

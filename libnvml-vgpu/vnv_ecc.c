@@ -117,6 +117,19 @@ nvmlReturn_t vnv_DeviceGetSramEccErrorStatus(nvmlDevice_t device, nvmlEccSramErr
 
 /* ---- pages and rows ---- */
 
+/* Rows are remapped by Ampere and what came after it; before, pages are retired. */
+static bool remaps(const struct vgpu_device *d)
+{
+	return d->compute_cap >= 80;
+}
+
+static nvmlReturn_t pages_live(nvmlDevice_t device, const struct vgp_telemetry **l)
+{
+	nvmlReturn_t r = ecc_live(device, l);
+
+	return r ? r : remaps(&device->gpu->d) ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
+}
+
 static nvmlReturn_t pages(nvmlDevice_t device, nvmlPageRetirementCause_t cause, unsigned *count, nv_u64 *addresses,
 			  nv_u64 *times, bool want_times)
 {
@@ -129,7 +142,7 @@ static nvmlReturn_t pages(nvmlDevice_t device, nvmlPageRetirementCause_t cause, 
 
 	if (!count || (unsigned)cause >= NVML_PAGE_RETIREMENT_CAUSE_COUNT || (*count && (!addresses || (want_times && !times))))
 		return NVML_ERROR_INVALID_ARGUMENT;
-	r = ecc_live(device, &l);
+	r = pages_live(device, &l);
 	if (!r)
 		r = vnv_result(vnv_ask_list(device, VGP_MON_PAGES, &in, sizeof(*page), (void **)&page, &n));
 	if (r)
@@ -157,12 +170,11 @@ nvmlReturn_t vnv_DeviceGetRetiredPages_v2(nvmlDevice_t device, nvmlPageRetiremen
 	return pages(device, cause, count, addresses, times, true);
 }
 
-/* Rows are remapped by Ampere and what came after it; before, pages are retired. */
 static nvmlReturn_t rows_live(nvmlDevice_t device, const struct vgp_telemetry **l)
 {
 	nvmlReturn_t r = ecc_live(device, l);
 
-	return r ? r : device->gpu->d.compute_cap >= 80 ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+	return r ? r : remaps(&device->gpu->d) ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 }
 
 nvmlReturn_t vnv_DeviceGetRemappedRows(nvmlDevice_t device, unsigned int *corrected, unsigned int *uncorrected,
@@ -181,4 +193,37 @@ nvmlReturn_t vnv_DeviceGetRemappedRows(nvmlDevice_t device, unsigned int *correc
 	*pending = (unsigned)l->remap_pending;
 	*failed = (unsigned)l->remap_failed;
 	return NVML_SUCCESS;
+}
+
+/* How many banks have all their spare rows, and how many have used one or more of them. */
+nvmlReturn_t vnv_DeviceGetRowRemapperHistogram(nvmlDevice_t device, nvmlRowRemapperHistogramValues_t *values)
+{
+	const struct vgp_telemetry *l;
+	unsigned used, banks = (unsigned)device->gpu->d.remap_banks;
+	nvmlReturn_t r;
+
+	if (!values)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = rows_live(device, &l);
+	if (r || !banks)
+		return r ? r : NVML_ERROR_NOT_SUPPORTED;
+	used = (unsigned)MIN(l->remapped_corrected + l->remapped_uncorrected, (uint64_t)banks);
+	*values = (nvmlRowRemapperHistogramValues_t){ .max = banks - used, .high = used };
+	return NVML_SUCCESS;
+}
+
+/* Channels and TPCs are not repaired, so none waits for it. */
+nvmlReturn_t vnv_DeviceGetRepairStatus(nvmlDevice_t device, nvmlRepairStatus_t *status)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!status)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (status->version != NV_VERSION(nvmlRepairStatus_t, 1))
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	r = ecc_live(device, &l);
+	if (!r)
+		status->bChannelRepairPending = status->bTpcRepairPending = 0;
+	return r;
 }

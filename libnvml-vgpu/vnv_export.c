@@ -151,6 +151,51 @@ static nvmlReturn_t x_pcie_host_gen(nvmlDevice_t device, unsigned *gen)
 	return r;
 }
 
+static nvmlReturn_t x_tlimit(nvmlDevice_t device, int *margin)
+{
+	nvmlMarginTemperature_t m = { .version = NV_VERSION(nvmlMarginTemperature_t, 1) };
+	nvmlReturn_t r;
+
+	if (!margin)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = enter(device, 0);
+	if (r)
+		return r;
+	r = vnv_DeviceGetMarginTemperature(device, &m);
+	vnv_unlock();
+	if (!r)
+		*margin = m.marginTemperature;
+	return r;
+}
+
+/* A mode that is off, on devices of that compute capability and later ones. */
+static nvmlReturn_t off_since(nvmlDevice_t device, unsigned *mode, unsigned cc)
+{
+	nvmlReturn_t r;
+
+	if (!mode)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = enter(device, 0);
+	if (r)
+		return r;
+	r = device->gpu->d.compute_cap >= cc ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+	vnv_unlock();
+	if (!r)
+		*mode = 0;
+	return r;
+}
+
+/* 0: none, as nvmlDeviceGetAddressingMode says. */
+static nvmlReturn_t x_addressing(nvmlDevice_t device, unsigned *mode)
+{
+	return off_since(device, mode, 0);
+}
+
+static nvmlReturn_t x_sparse(nvmlDevice_t device, unsigned *mode)
+{
+	return off_since(device, mode, 90);
+}
+
 /* ---- processes ---- */
 
 static void fill(struct vnv_export_proc *out, const struct vgp_mon_proc *p)

@@ -8,6 +8,12 @@ static void put_UINT(nvmlFieldValue_t *f, uint64_t v)
 	f->value.uiVal = (unsigned)v;
 }
 
+static void put_SINT(nvmlFieldValue_t *f, uint64_t v)
+{
+	f->valueType = NVML_VALUE_TYPE_SIGNED_INT;
+	f->value.siVal = (int)(int64_t)v;
+}
+
 static void put_ULL(nvmlFieldValue_t *f, uint64_t v)
 {
 	f->valueType = NVML_VALUE_TYPE_UNSIGNED_LONG_LONG;

@@ -52,3 +52,12 @@ nvmlReturn_t vnv_DeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *
 	bar1->bar1Free = l->bar1_total - bar1->bar1Used;
 	return NVML_SUCCESS;
 }
+
+/* Memory of confidential computing: there is none, and none of it is used. */
+nvmlReturn_t vnv_DeviceGetConfComputeProtectedMemoryUsage(nvmlDevice_t device, nvmlMemory_t *memory)
+{
+	if (!memory)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	memset(memory, 0, sizeof(*memory));
+	return NVML_SUCCESS;
+}

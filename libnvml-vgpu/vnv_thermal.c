@@ -29,6 +29,15 @@ nvmlReturn_t vnv_DeviceGetTemperatureV(nvmlDevice_t device, nvmlTemperature_t *t
 	return r;
 }
 
+/* 0 in the table: not known of the model. */
+static nvmlReturn_t known(uint64_t c, unsigned *temp)
+{
+	if (!c)
+		return NVML_ERROR_NOT_SUPPORTED;
+	*temp = (unsigned)c;
+	return NVML_SUCCESS;
+}
+
 nvmlReturn_t vnv_DeviceGetTemperatureThreshold(nvmlDevice_t device, nvmlTemperatureThresholds_t type, unsigned int *temp)
 {
 	const struct vgpu_device *d = &device->gpu->d;
@@ -42,12 +51,21 @@ nvmlReturn_t vnv_DeviceGetTemperatureThreshold(nvmlDevice_t device, nvmlTemperat
 	case NVML_TEMPERATURE_THRESHOLD_SLOWDOWN:
 		*temp = (unsigned)d->temp_slowdown_c;
 		return NVML_SUCCESS;
+	case NVML_TEMPERATURE_THRESHOLD_GPU_MAX:
+		return known(d->temp_max_c, temp);
+	case NVML_TEMPERATURE_THRESHOLD_MEM_MAX:
+		return known(d->temp_memory_max_c, temp);
 	default:
 		return NVML_ERROR_NOT_SUPPORTED;
 	}
 }
 
-/* How far it is to the slowdown. */
+bool vnv_has_tlimit(const struct vgpu_device *d)
+{
+	return d->temp_max_c && d->compute_cap >= 89;
+}
+
+/* T.Limit: how far it is to the highest temperature to work at. */
 nvmlReturn_t vnv_DeviceGetMarginTemperature(nvmlDevice_t device, nvmlMarginTemperature_t *margin)
 {
 	unsigned t;
@@ -57,9 +75,11 @@ nvmlReturn_t vnv_DeviceGetMarginTemperature(nvmlDevice_t device, nvmlMarginTempe
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (margin->version != NV_VERSION(nvmlMarginTemperature_t, 1))
 		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	if (!vnv_has_tlimit(&device->gpu->d))
+		return NVML_ERROR_NOT_SUPPORTED;
 	r = vnv_DeviceGetTemperature(device, NVML_TEMPERATURE_GPU, &t);
 	if (!r)
-		margin->marginTemperature = (int)device->gpu->d.temp_slowdown_c - (int)t;
+		margin->marginTemperature = (int)device->gpu->d.temp_max_c - (int)t;
 	return r;
 }
 

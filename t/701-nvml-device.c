@@ -261,6 +261,36 @@ static void test_topology(nvmlDevice_t a, nvmlDevice_t b)
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetP2PStatus(a, b, NVML_P2P_CAPS_INDEX_UNKNOWN, &p2p));
 }
 
+/* Structures whose first word is checked, and what they then say. */
+static void test_structs(nvmlDevice_t dev, const struct vgpu_device *d)
+{
+	nvmlRepairStatus_t repair = { .version = NV_VERSION(nvmlRepairStatus_t, 1) };
+	nvmlDeviceAddressingMode_t mode = { .version = NV_VERSION(nvmlDeviceAddressingMode_t, 1), .value = 7 };
+	nvmlDeviceCapabilities_t caps = { .version = NV_VERSION(nvmlDeviceCapabilities_t, 1), .capMask = 7 };
+	nvmlMarginTemperature_t margin = { .version = NV_VERSION(nvmlMarginTemperature_t, 1) };
+	nvmlEccSramErrorStatus_t sram = { .version = NV_VERSION(nvmlEccSramErrorStatus_t, 1) };
+	nvmlGpmSupport_t gpm = { .version = 1, .isSupportedDevice = 7 };
+	nvmlReturn_t ecc = d->ecc_supported ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+	nvmlReturn_t tlimit = d->compute_cap >= 89 && d->temp_max_c ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+
+	ANSWERS(ecc, nvmlDeviceGetRepairStatus(dev, &repair));
+	ANSWERS(ecc, nvmlDeviceGetSramEccErrorStatus(dev, &sram));
+	SUCCEEDS(nvmlDeviceGetAddressingMode(dev, &mode));
+	is_int(mode.value, 0, "no addressing mode");
+	SUCCEEDS(nvmlDeviceGetCapabilities(dev, &caps));
+	is_int(caps.capMask, 0, "no extended GPU memory");
+	SUCCEEDS(nvmlGpmQueryDeviceSupport(dev, &gpm));
+	is_int(gpm.isSupportedDevice, 0, "no GPM");
+	ANSWERS(tlimit, nvmlDeviceGetMarginTemperature(dev, &margin));
+	repair.version = mode.version = caps.version = margin.version = sram.version = gpm.version = 0x7f000001;
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetRepairStatus(dev, &repair));
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetSramEccErrorStatus(dev, &sram));
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetAddressingMode(dev, &mode));
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetCapabilities(dev, &caps));
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlGpmQueryDeviceSupport(dev, &gpm));
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetMarginTemperature(dev, &margin));
+}
+
 /* What such a device can't have. */
 static void test_not_supported(nvmlDevice_t dev)
 {
@@ -302,6 +332,7 @@ int main(void)
 		test_identity(dev[i], &table[i], i);
 		test_pci(dev[i], &table[i]);
 		test_lookup(dev[i], &table[i]);
+		test_structs(dev[i], &table[i]);
 		test_not_supported(dev[i]);
 	}
 	test_topology(dev[0], dev[1]);

@@ -12,6 +12,7 @@ memory_bus_width = 5120
 l2_cache = 41943040
 copy_engines = 3
 ecc_supported = 1
+remap_banks = 640
 
 # limits of compute capability 8.0
 threads_per_sm = 2048
@@ -37,4 +38,6 @@ temp_idle_c = 33
 temp_load_c = 70
 temp_slowdown_c = 89
 temp_shutdown_c = 92
+temp_max_c = 85
+temp_memory_max_c = 95
 fans = 0

@@ -12,6 +12,7 @@ memory_bus_width = 5120
 l2_cache = 52428800
 copy_engines = 3
 ecc_supported = 1
+remap_banks = 2560
 
 # limits of compute capability 9.0
 threads_per_sm = 2048
@@ -37,4 +38,5 @@ temp_idle_c = 29
 temp_load_c = 65
 temp_slowdown_c = 89
 temp_shutdown_c = 95
+temp_max_c = 87
 fans = 0

@@ -12,6 +12,7 @@ memory_bus_width = 384
 l2_cache = 100663296
 copy_engines = 2
 ecc_supported = 1
+remap_banks = 192
 
 # limits of compute capability 8.9
 threads_per_sm = 1536
@@ -37,4 +38,5 @@ temp_idle_c = 29
 temp_load_c = 70
 temp_slowdown_c = 90
 temp_shutdown_c = 93
+temp_max_c = 88
 fans = 0

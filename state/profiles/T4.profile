@@ -37,4 +37,5 @@ temp_idle_c = 30
 temp_load_c = 75
 temp_slowdown_c = 93
 temp_shutdown_c = 96
+temp_max_c = 85
 fans = 0
