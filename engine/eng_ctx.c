@@ -59,17 +59,16 @@ static void reset(struct eng *e, struct eng_ctx *ctx, const struct vgpu_device *
 	eng_publish_ctx(e, ctx);
 }
 
-/* The first context on a device asks the daemon, which knows compute modes and lost devices. */
+/* A context on a device asks the daemon, which knows compute modes and lost devices. */
 static int attach(struct eng *e, unsigned slot)
 {
 	struct vgp_ctl answer;
-	bool first;
 	int r = 0;
 
 	pthread_mutex_lock(&e->tab_lock);
-	first = e->n_ctx[slot]++ == 0;
+	e->n_ctx[slot]++;
 	pthread_mutex_unlock(&e->tab_lock);
-	if (first && e->cfg.ctl >= 0)
+	if (e->cfg.ctl >= 0)
 		r = eng_ctl_ask(e, VGP_CTL_ATTACH, slot, 0, &answer);
 	if (r) {
 		pthread_mutex_lock(&e->tab_lock);

@@ -129,6 +129,7 @@ static void ctl_event(struct eng *e)
 		break;
 	case VGP_CTL_LOST:
 		eng_device_lost(e, m.device, (int)MIN(m.status, (uint32_t)VGPU_STATUS_COUNT - 1));
+		eng_ctl_tell(e, VGP_CTL_GONE, m.device, m.value, 0);
 		break;
 	}
 }

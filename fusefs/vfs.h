@@ -109,6 +109,7 @@ struct vfs {
 	uint64_t last_tick;            /* when utilization was computed */
 	unsigned util[VGPU_MAX_DEVICES]; /* by place in src.devs */
 	uint64_t tick_us;              /* the same moment, since the epoch */
+	void *faults;                  /* injections that wait for workers */
 	struct vfs_samples *samples[VGPU_MAX_DEVICES]; /* beside vfs_state.live */
 
 	struct fuse_session *se;
@@ -176,6 +177,18 @@ int vfs_devs_first(struct vfs *v, struct vgpu_err *err);
 /* Looks whether the registry has changed; reads and shows what has. req: answered (an ioctl) when
  * the tree shows it, NULL: nobody waits. */
 void vfs_devs_reload(struct vfs *v, fuse_req_t req);
+/*
+ * A change of the registry: work runs in the helper and may block; then, in
+ * the serving thread, written (may be NULL) hears that all is on disk, the
+ * tree shows what is new, and done gets work's status and frees the deed.
+ * False: no memory, nothing happens.
+ */
+struct vfs_deed {
+	int (*work)(struct registry *reg, struct vfs_deed *d, struct vgpu_err *err);
+	void (*written)(struct vfs *v, struct vfs_deed *d);
+	void (*done)(struct vfs *v, struct vfs_deed *d, int status);
+};
+bool vfs_devs_do(struct vfs *v, struct vfs_deed *d);
 /* Changes a property, then answers the write of len bytes. */
 void vfs_devs_set(struct vfs *v, fuse_req_t req, const struct vfs_change *c, size_t len);
 

@@ -76,7 +76,7 @@ static int refusal(struct vfs *v, const struct vfs_sess *s, int at)
 	const struct vgpu_device *d = &v->src.devs.dev[at];
 
 	if (d->lost)
-		return d->lost == 1 ? VGPU_E_DEVICE_LOST : VGPU_E_RESET_REQUIRED;
+		return d->lost == 1 ? VGPU_E_OFF_BUS : VGPU_E_RESET_REQUIRED;
 	if (d->compute_mode == MODE_PROHIBITED)
 		return VGPU_E_UNAVAILABLE;
 	if (d->compute_mode == MODE_EXCLUSIVE_THREAD || d->compute_mode == MODE_EXCLUSIVE_PROCESS)
@@ -91,7 +91,7 @@ static int refusal(struct vfs *v, const struct vfs_sess *s, int at)
 	return 0;
 }
 
-/* The first context on a device: where compute mode and the device's state are looked at. */
+/* A context wants to be on a device: where compute mode and the device's state are looked at. */
 static void on_attach(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
 {
 	struct vfs_sess *s = &v->st->sess[l->slot];
@@ -102,7 +102,7 @@ static void on_attach(struct vfs *v, struct vfs_live_sess *l, const struct vgp_c
 		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
 	} else if (!m->value2 || m->value2 != s->last_attach) {
 		out.status = (uint32_t)refusal(v, s, at);
-		if (!out.status) {
+		if (!out.status && !vfs_sess_on(s, m->device)) {
 			s->use[m->device].since_us = vfs_epoch_us();
 			s->use[m->device].busy_ns = 0;
 			s->use[m->device].peak = s->held[m->device];
@@ -171,6 +171,9 @@ static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 	case VGP_CTL_RELEASE:
 		s->held[m->device] -= m->value < s->held[m->device] ? m->value : s->held[m->device];
 		break;
+	case VGP_CTL_GONE:
+		vfs_inject_gone(v, m->value);
+		break;
 	case VGP_CTL_DETACH:
 		leave(v, l->slot, m->device);
 		break;
@@ -233,7 +236,7 @@ unsigned vfs_sess_utilization(void *arg, uint32_t key)
 	return at >= 0 ? v->util[at] : 0;
 }
 
-/* One line per session that the device was shown to: process, bytes. */
+/* One line per session that uses the device: process, bytes. */
 void vfs_sess_clients(void *arg, uint32_t key, struct vgpu_buf *b)
 {
 	struct vfs *v = arg;
@@ -244,7 +247,7 @@ void vfs_sess_clients(void *arg, uint32_t key, struct vgpu_buf *b)
 		if (s->phase != VFS_SESS_RUNNING)
 			continue;
 		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++)
-			if (s->dev_key[d] == key)
+			if (s->dev_key[d] == key && (vfs_sess_on(s, d) || s->held[d]))
 				vgpu_buf_printf(b, "%u %llu\n", s->client_pid, (unsigned long long)s->held[d]);
 	}
 }
@@ -293,6 +296,7 @@ void vfs_sess_tick(struct vfs *v)
 		if (v->sess[i] && s->phase == VFS_SESS_DEAD && v->st->handles[s->handle].by_socket)
 			vfs_handle_drop(v, s->handle); /* no RELEASE will do it */
 	}
+	vfs_inject_tick(v, now);
 	measure(v, now);
 	vfs_telemetry_tick(v, span);
 }

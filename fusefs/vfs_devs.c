@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "fusefs/vfs.h"
+#include "fusefs/vfs_mon.h"
 #include "state/reg.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -25,10 +25,8 @@ struct forget {
 /* A look at the registry, a change of it, and what follows. One object travels through all steps. */
 struct devs_job {
 	struct vfs_job job;
-	fuse_req_t req;           /* NULL: nobody waits */
-	bool is_set;
-	struct vfs_change change;
-	size_t len;               /* of the write that is answered */
+	fuse_req_t req;           /* who asked for a look; NULL: nobody waits */
+	struct vfs_deed *deed;    /* a change; NULL: only a look */
 	struct vgpu_err err;
 	int status;               /* 0 or -status */
 	bool changed;             /* devs are new */
@@ -69,12 +67,10 @@ static void work_read(struct vfs *v, struct vfs_job *job)
 {
 	struct devs_job *j = (struct devs_job *)job;
 
-	if (j->is_set) {
-		struct reg_kv kv = { j->change.prop, j->change.value };
-
+	if (j->deed) {
 		j->status = open_registry(v, &j->err);
 		if (!j->status)
-			j->status = reg_device_set(v->reg, j->change.uuid, &kv, 1, &j->err);
+			j->status = j->deed->work(v->reg, j->deed, &j->err);
 	}
 	if (!j->status)
 		j->status = read_devices(v, j, &j->err);
@@ -104,14 +100,14 @@ static void work_forget(struct vfs *v, struct vfs_job *job)
 
 static void answer(struct vfs *v, struct devs_job *j)
 {
-	if (j->status && j->req)
-		log_info("%s%s%s", j->is_set ? j->change.prop : "reload", ": ", j->err.text);
+	if (j->status && (j->req || j->deed))
+		log_info("%s: %s", j->deed ? "change" : "reload", j->err.text);
+	if (j->deed)
+		j->deed->done(v, j->deed, j->status);
 	if (!j->req)
 		return;
 	if (j->status)
 		fuse_reply_err(j->req, vgpu_status_to_errno(-j->status));
-	else if (j->is_set)
-		fuse_reply_write(j->req, j->len);
 	else
 		fuse_reply_ioctl(j->req, 0, NULL, 0);
 }
@@ -176,6 +172,18 @@ static void forget_attributes(struct devs_job *j, const struct vfs_devset *old, 
 	}
 }
 
+/* Devices that are lost now and were not: whatever made them so, their contexts end. */
+static void end_lost(struct vfs *v, const struct vfs_devset *old)
+{
+	for (size_t i = 0; i < v->src.devs.n; i++) {
+		int was = vfs_devset_find(old, v->src.devs.key[i]);
+		uint64_t lost = v->src.devs.dev[i].lost;
+
+		if (lost && (was < 0 || !old->dev[was].lost))
+			vfs_end_contexts(v, v->src.devs.key[i], lost == 1 ? VGPU_E_OFF_BUS : VGPU_E_RESET_REQUIRED, 0);
+	}
+}
+
 /* Shows the set, and keeps it where the next daemon finds it. */
 static void show_set(struct vfs *v, const struct vgpu_device *devs, size_t n)
 {
@@ -204,10 +212,12 @@ static void done_read(struct vfs *v, struct vfs_job *job)
 	struct vfs_devset *old;
 
 	v->polling = false;
-	if (j->status && !j->is_set && !v->reg_failed)
+	if (j->status && !j->deed && !v->reg_failed)
 		log_err("registry: %s; the devices stay as they were", j->err.text);
-	if (!j->is_set)
+	if (!j->deed)
 		v->reg_failed = j->status != 0;
+	if (!j->status && j->deed && j->deed->written)
+		j->deed->written(v, j->deed);
 	if (j->status || !j->changed) {
 		/* An earlier change may still be on its way to the kernel: the queue keeps the order. */
 		forget_later(v, j);
@@ -223,6 +233,7 @@ static void done_read(struct vfs *v, struct vfs_job *job)
 	*old = v->src.devs;
 	show_set(v, j->devs, j->n);
 	j->seq = ++v->devs_seq;
+	end_lost(v, old);
 	forget_names(j, old, &v->src.devs);
 	forget_attributes(j, old, &v->src.devs);
 	free(old);
@@ -254,18 +265,55 @@ void vfs_devs_reload(struct vfs *v, fuse_req_t req)
 	vfs_job_add(v, &j->job);
 }
 
+bool vfs_devs_do(struct vfs *v, struct vfs_deed *d)
+{
+	struct devs_job *j = new_job(NULL);
+
+	if (!j)
+		return false;
+	j->deed = d;
+	vfs_job_add(v, &j->job);
+	return true;
+}
+
+/* ---- a property that was written to a file ---- */
+
+struct set_deed {
+	struct vfs_deed deed;
+	fuse_req_t req;
+	struct vfs_change change;
+	size_t len;               /* of the write that is answered */
+};
+
+static int set_work(struct registry *reg, struct vfs_deed *d, struct vgpu_err *err)
+{
+	struct set_deed *s = (struct set_deed *)d;
+	struct reg_kv kv = { s->change.prop, s->change.value };
+
+	return reg_device_set(reg, s->change.uuid, &kv, 1, err);
+}
+
+static void set_done(struct vfs *v, struct vfs_deed *d, int status)
+{
+	struct set_deed *s = (struct set_deed *)d;
+
+	if (status)
+		fuse_reply_err(s->req, vgpu_status_to_errno(-status));
+	else
+		fuse_reply_write(s->req, s->len);
+	free(s);
+}
+
 void vfs_devs_set(struct vfs *v, fuse_req_t req, const struct vfs_change *c, size_t len)
 {
-	struct devs_job *j = new_job(req);
+	struct set_deed *s = malloc(sizeof(*s));
 
-	if (!j) {
+	if (s)
+		*s = (struct set_deed){ { set_work, NULL, set_done }, req, *c, len };
+	if (!s || !vfs_devs_do(v, &s->deed)) {
 		fuse_reply_err(req, ENOMEM);
-		return;
+		free(s);
 	}
-	j->is_set = true;
-	j->change = *c;
-	j->len = len;
-	vfs_job_add(v, &j->job);
 }
 
 /* A daemon before this one was killed before the kernel knew all: say it again. */
@@ -289,6 +337,51 @@ static void forget_again(struct vfs *v)
 	free(j);
 }
 
+/* ---- what devices remember of their errors ---- */
+
+static void add_counter(void *arg, const char *name, uint64_t value)
+{
+	static const char *const names[4] = { "ecc_dram_corrected", "ecc_dram_uncorrected", "ecc_sram_corrected", "ecc_sram_uncorrected" };
+	struct vfs_devlive *l = arg;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			l->ecc_life[i] = value;
+}
+
+static void add_page(void *arg, const struct reg_page *p)
+{
+	struct vfs_devlive *l = arg;
+
+	if (l->n_pages == VFS_MAX_PAGES)
+		return;
+	l->page[l->n_pages].addr = p->addr;
+	l->page[l->n_pages].time_us = p->time_us;
+	l->page[l->n_pages].cause = p->cause;
+	l->page[l->n_pages++].pending = p->pending;
+}
+
+/* Once per mount: from then on the state memfd has it. A mount is a device's power-up: nothing is pending any more. */
+static int read_health(struct vfs *v, struct vgpu_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < v->src.devs.n && !r; i++) {
+		const char *uuid = v->src.devs.dev[i].uuid;
+		struct vfs_devlive *l = vfs_devlive(v, v->src.devs.key[i]);
+
+		if (!l)
+			continue;
+		r = reg_counters(v->reg, uuid, add_counter, l, err);
+		if (!r)
+			r = reg_pages(v->reg, uuid, add_page, l, err);
+		for (uint32_t k = 0; k < l->n_pages; k++)
+			if (l->page[k].pending)
+				l->reset_due = 1;
+	}
+	return r;
+}
+
 int vfs_devs_first(struct vfs *v, struct vgpu_err *err)
 {
 	struct devs_job *j;
@@ -305,8 +398,12 @@ int vfs_devs_first(struct vfs *v, struct vgpu_err *err)
 	}
 	j = new_job(NULL);
 	r = j ? read_devices(v, j, err) : vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
-	if (r == 0)
+	if (r == 0) {
 		show_set(v, j->devs, j->n);
+		r = read_health(v, err);
+	}
 	free(j);
+	if (r == 0)
+		vfs_setting_boot(v);
 	return r ? vgpu_err_wrap(err, "registry in %s", v->state_dir) : 0;
 }

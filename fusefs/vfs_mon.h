@@ -58,6 +58,22 @@ void vfs_telemetry_of(struct vfs *v, int dev, struct vgp_telemetry *t);
 void vfs_telemetry_changed(struct vfs *v, uint32_t key);
 void vfs_telemetry_tick(struct vfs *v, uint64_t span_ns);
 
+/* The device remaps rows of memory instead of retiring pages. */
+bool vfs_device_remaps(const struct vgpu_device *d);
+
+/* vfs_setting.c: what was pending is in force when a mount is made. */
+void vfs_setting_boot(struct vfs *v);
+
+/* vfs_inject.c */
+/* The contexts on a device end with that status; how many workers were told (they answer with the token). */
+unsigned vfs_end_contexts(struct vfs *v, uint32_t key, int status, uint64_t token);
+void vfs_inject_gone(struct vfs *v, uint64_t token);
+/* Waits no longer for workers that don't answer. */
+void vfs_inject_tick(struct vfs *v, uint64_t now_ns);
+/* A fault was written to a device's inject; answers the write of len bytes. */
+void vfs_inject(struct vfs *v, fuse_req_t req, int dev, const char *text, size_t len);
+void vfs_live_injected(void *v, uint32_t key, struct vgpu_buf *b);
+
 /* vfs_usage.c: who uses a device */
 struct vfs_user {
 	const struct vfs_pids *pids;

@@ -423,6 +423,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t le
 	r = vfs_store_place(&v->src, p, data, len, &change, &err);
 	if (r)
 		fuse_reply_err(req, vgpu_status_to_errno(-r));
+	else if (!change.prop)
+		vfs_inject(v, req, p.dev, change.value, len);
 	else
 		vfs_devs_set(v, req, &change, len);
 }
@@ -492,10 +494,14 @@ static void ioctl_reload(struct vfs *v, fuse_req_t req)
 
 static void ioctl_hello(struct vfs *v, fuse_req_t req, uint32_t handle, const struct vgp_hello *h)
 {
+	struct vfs_place p;
+
 	if (h->magic != VGP_MAGIC || h->flags || h->transport < VGP_TRANSPORT_RING || h->transport > VGP_TRANSPORT_NODE)
 		fuse_reply_err(req, EINVAL);
 	else if (h->abi_major != VGP_ABI_MAJOR)
 		fuse_reply_err(req, vgpu_status_to_errno(VGPU_E_VERSION));
+	else if (vfs_place_of(&v->src.devs, v->st->handles[handle].nodeid, &p) && p.dev >= 0 && v->src.devs.dev[p.dev].lost == 1)
+		fuse_reply_err(req, vgpu_status_to_errno(VGPU_E_OFF_BUS));
 	else if (!vfs_same_process(v, handle, fuse_req_ctx(req)->pid))
 		fuse_reply_err(req, EPERM); /* a child that has inherited the open makes its own */
 	else

@@ -9,6 +9,7 @@ void show_cap_monitor(const struct vfs_show *s, struct vgpu_buf *b);
 void show_clients(const struct vfs_show *s, struct vgpu_buf *b);
 void show_device_table(const struct vfs_show *s, struct vgpu_buf *b);
 void show_information(const struct vfs_show *s, struct vgpu_buf *b);
+void show_injected(const struct vfs_show *s, struct vgpu_buf *b);
 void show_link_driver(const struct vfs_show *s, struct vgpu_buf *b);
 void show_link_module(const struct vfs_show *s, struct vgpu_buf *b);
 void show_live(const struct vfs_show *s, struct vgpu_buf *b);
@@ -52,6 +53,7 @@ void show_utilization(const struct vfs_show *s, struct vgpu_buf *b);
 void show_version(const struct vfs_show *s, struct vgpu_buf *b);
 void show_warnings(const struct vfs_show *s, struct vgpu_buf *b);
 
+int store_inject(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err);
 int store_memory_max(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err);
 int store_prop(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err);
 int store_refuse(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err);

@@ -114,3 +114,20 @@ int store_refuse(const struct vfs_show *s, const char *text, struct vfs_change *
 {
 	return vgpu_err_set(err, VGPU_E_NOT_SUPPORTED, "%s takes no input in vgpufs", s->entry->path);
 }
+
+void show_injected(const struct vfs_show *s, struct vgpu_buf *b)
+{
+	const struct vfs_live *l = &s->src->live;
+
+	if (l->injected)
+		l->injected(l->arg, s->key, b);
+}
+
+/* What it means is for vfs_inject.c, which knows what the device is doing. */
+int store_inject(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err)
+{
+	memcpy(change->uuid, s->dev->uuid, sizeof(change->uuid));
+	change->prop = NULL;
+	memcpy(change->value, text, strlen(text) + 1);
+	return 0;
+}

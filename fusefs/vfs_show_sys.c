@@ -286,5 +286,7 @@ void show_pci_config(const struct vfs_show *s, struct vgpu_buf *b)
 	put(c, 0x84, 4, link | 0x400);
 	put(c, 0x8a, 2, link);
 	put(c, 0xa4, 2, d->pcie_gen & 15);
+	if (d->lost == 1)
+		memset(c, 0xff, sizeof(c)); /* nobody answers on the bus */
 	vgpu_buf_add(b, c, sizeof(c));
 }

@@ -22,6 +22,7 @@
 #define VFS_STATE_VERSION 2
 #define VFS_MAX_HANDLES 65536u
 #define VFS_MAX_SESSIONS 8192u
+#define VFS_MAX_PAGES 64u         /* of one device that are out of use and remembered here */
 
 /* One open file. Its number, index + 1, is the fh that the kernel knows. */
 struct vfs_handle {
@@ -81,8 +82,15 @@ struct vfs_devlive {
 	uint64_t ecc[4];          /* volatile: dram corrected, dram uncorrected, sram corrected, sram uncorrected */
 	uint64_t xid_last, xid_count;
 	uint64_t throttle;        /* injected reasons */
+	uint64_t ecc_life[4];     /* as ecc, over the device's life: the registry's */
+	uint32_t n_pages;
+	uint32_t reset_due;       /* a page was pending when the mount was made */
+	struct {
+		uint64_t addr, time_us;
+		uint32_t cause, pending;
+	} page[VFS_MAX_PAGES];    /* out of use, or will be: the registry's, too */
 	uint64_t acct_n;          /* processes that ended; the newest are in acct[] */
-	uint64_t pad[16];
+	uint64_t pad[12];
 	struct vgp_mon_acct acct[VGP_KEPT_ACCT];
 };
 

@@ -137,8 +137,33 @@ static void add_modes(const struct vgpu_device *d, struct vgp_telemetry *t)
 	t->bar1_total = d->bar1_total;
 }
 
+bool vfs_device_remaps(const struct vgpu_device *d)
+{
+	return d->compute_cap >= 80;
+}
+
+static void add_pages(const struct vgpu_device *d, const struct vfs_devlive *l, struct vgp_telemetry *t)
+{
+	bool remaps = vfs_device_remaps(d);
+
+	for (uint32_t i = 0; i < l->n_pages; i++) {
+		uint64_t *done = remaps ? (l->page[i].cause ? &t->remapped_uncorrected : &t->remapped_corrected) :
+				 l->page[i].cause ? &t->retired_double : &t->retired_single;
+
+		if (l->page[i].pending)
+			*(remaps ? &t->remap_pending : &t->retired_pending) = 1;
+		else
+			(*done)++;
+		t->memory_reserved += !remaps && !l->page[i].pending ? 4096 : 0;
+	}
+}
+
 static void add_errors(const struct vfs_devlive *l, struct vgp_telemetry *t)
 {
+	t->ecc_aggregate_dram_corrected = l->ecc_life[0];
+	t->ecc_aggregate_dram_uncorrected = l->ecc_life[1];
+	t->ecc_aggregate_sram_corrected = l->ecc_life[2];
+	t->ecc_aggregate_sram_uncorrected = l->ecc_life[3];
 	t->ecc_volatile_dram_corrected = l->ecc[0];
 	t->ecc_volatile_dram_uncorrected = l->ecc[1];
 	t->ecc_volatile_sram_corrected = l->ecc[2];
@@ -174,6 +199,7 @@ void vfs_telemetry_of(struct vfs *v, int at, struct vgp_telemetry *t)
 	t->time_us = vfs_epoch_us();
 	add_modes(d, t);
 	add_errors(l, t);
+	add_pages(d, l, t);
 	t->memory_total = d->memory_total;
 	t->memory_used = vfs_sess_memory(v, v->src.devs.key[at]);
 	t->memory_free = t->memory_total - MIN(t->memory_total, t->memory_used + t->memory_reserved);

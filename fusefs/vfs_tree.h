@@ -40,6 +40,7 @@ struct vfs_live {
 	void (*clients)(void *arg, uint32_t key, struct vgpu_buf *b);
 	unsigned (*sessions)(void *arg);
 	void (*telemetry)(void *arg, uint32_t key, struct vgp_telemetry *t);
+	void (*injected)(void *arg, uint32_t key, struct vgpu_buf *b);
 };
 
 struct vfs_source {
@@ -62,7 +63,7 @@ typedef void (*vfs_show_f)(const struct vfs_show *s, struct vgpu_buf *b);
 /* What a write asks for. */
 struct vfs_change {
 	char uuid[48];
-	const char *prop;         /* of device.def */
+	const char *prop;         /* of device.def; NULL: a fault is injected, as value says */
 	char value[128];
 };
 /* text: without the newline at its end. 0: change is filled in; or -status. */

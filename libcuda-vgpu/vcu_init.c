@@ -81,6 +81,17 @@ static int devices_make(const struct vgpu_device *table, size_t n, struct vgpu_e
 	return 0;
 }
 
+/* A device that has fallen off the bus is not there for new processes. */
+static size_t without_lost(struct vgpu_device *table, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (table[i].lost != 1)
+			table[kept++] = table[i];
+	return kept;
+}
+
 static int enumerate(struct vgpu_err *err)
 {
 	struct vgpu_device *table = calloc(VGPU_MAX_DEVICES, sizeof(*table));
@@ -93,6 +104,7 @@ static int enumerate(struct vgpu_err *err)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "no memory for the table of devices");
 	r = tr_enumerate(&node, table, &n, driver, err);
 	if (!r) {
+		n = without_lost(table, n);
 		vcu_session_set_node(&node);
 		r = devices_make(table, n, err);
 	}

@@ -28,14 +28,15 @@ enum vgp_ctl_op {
 	VGP_CTL_GRANT = 33,    /* answer to RESERVE: status, device; value: bytes granted; value2: the RESERVE's number */
 	VGP_CTL_ADOPT = 34,    /* a new daemon: the worker answers USAGE for each device, and repeats a RESERVE that
 	                          has no answer yet (same number); a GRANT with an old number is ignored */
-	VGP_CTL_LOST = 36,     /* device's contexts end; status: why */
+	VGP_CTL_LOST = 36,     /* device's contexts end; status: why. Answer: GONE with the same value */
 	VGP_CTL_TOTALS = 35,   /* answer to QUERY: device; value: bytes used on it by all clients */
 	/* worker → daemon */
 	VGP_CTL_RESERVE = 48,  /* device; value: bytes wanted; value2: number, counts up from 1. All or nothing is granted */
 	VGP_CTL_RELEASE = 49,  /* device; value: bytes given back */
 	VGP_CTL_USAGE = 50,    /* device; value: bytes held; value2: busy ns in the last span_ns; contexts: there now */
-	VGP_CTL_ATTACH = 52,   /* device; the first context wants to be on it; value2: number, as RESERVE's. Answer: GRANT */
+	VGP_CTL_ATTACH = 52,   /* device; a context wants to be on it; value2: number, as RESERVE's. Answer: GRANT */
 	VGP_CTL_DETACH = 53,   /* device; the last context has left it */
+	VGP_CTL_GONE = 54,     /* device's contexts have ended; value: the LOST's */
 	VGP_CTL_QUERY = 51,    /* device: how much is used? */
 };
 

@@ -92,6 +92,54 @@ int reg_device_remove(struct registry *reg, const char *uuid, struct vgpu_err *e
 int reg_device_overrides(struct registry *reg, const char *uuid,
 			 void (*fn)(void *arg, const char *key, const char *value), void *arg, struct vgpu_err *err);
 
+/* ---- errors that a device remembers ---- */
+
+int reg_counter_add(struct registry *reg, const char *uuid, const char *name, uint64_t n, struct vgpu_err *err);
+int reg_counters(struct registry *reg, const char *uuid, void (*fn)(void *arg, const char *name, uint64_t value), void *arg,
+		 struct vgpu_err *err);
+int reg_counters_clear(struct registry *reg, const char *uuid, struct vgpu_err *err);
+
+/* A page of device memory (a row, on devices that remap rows) that is taken out of use at the next reset. */
+struct reg_page {
+	uint64_t addr;
+	uint64_t time_us;     /* since the epoch */
+	unsigned cause;       /* 0: single bit errors, 1: a double bit error */
+	bool pending;
+};
+int reg_page_add(struct registry *reg, const char *uuid, const struct reg_page *p, struct vgpu_err *err);
+int reg_pages(struct registry *reg, const char *uuid, void (*fn)(void *arg, const struct reg_page *p), void *arg,
+	      struct vgpu_err *err);
+/* A reset: none is pending any more; forget: nor remembered. */
+int reg_pages_retire(struct registry *reg, const char *uuid, bool forget, struct vgpu_err *err);
+
+/* ---- MIG instances (rows go with their device) ---- */
+
+#define REG_MAX_MIG 64
+
+struct reg_mig_gpu {
+	char uuid[48];        /* of the device */
+	unsigned gi, profile, start;
+};
+struct reg_mig_compute {
+	char uuid[48];
+	unsigned gi, ci, profile, start;
+	char mig_uuid[48];
+};
+struct reg_mig {
+	size_t n_gpus, n_computes;
+	struct reg_mig_gpu gpu[REG_MAX_MIG];
+	struct reg_mig_compute compute[REG_MAX_MIG];
+};
+/* Of all devices; sorted by device, then number. */
+int reg_mig_read(struct registry *reg, struct reg_mig *out, struct vgpu_err *err);
+/* E_EXISTS: the number (or UUID) is taken. */
+int reg_mig_gpu_add(struct registry *reg, const struct reg_mig_gpu *g, struct vgpu_err *err);
+int reg_mig_compute_add(struct registry *reg, const struct reg_mig_compute *c, struct vgpu_err *err);
+/* Removes it, and with a GPU instance its compute instances. */
+int reg_mig_gpu_remove(struct registry *reg, const char *uuid, unsigned gi, struct vgpu_err *err);
+int reg_mig_compute_remove(struct registry *reg, const char *uuid, unsigned gi, unsigned ci, struct vgpu_err *err);
+int reg_mig_clear(struct registry *reg, const char *uuid, struct vgpu_err *err);
+
 /* ---- events: bounded, the oldest go first ---- */
 
 #define REG_MAX_EVENTS 4096

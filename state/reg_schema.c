@@ -48,6 +48,38 @@ static const struct migration migrations[] = {
 	  "  value TEXT NOT NULL,"
 	  "  PRIMARY KEY (profile, key)"
 	  ") WITHOUT ROWID;" },
+	{ "what a device remembers of its errors; MIG instances",
+	  "CREATE TABLE device_counter ("
+	  "  uuid TEXT NOT NULL REFERENCES device (uuid) ON DELETE CASCADE,"
+	  "  name TEXT NOT NULL,"
+	  "  value INTEGER NOT NULL,"
+	  "  PRIMARY KEY (uuid, name)"
+	  ") WITHOUT ROWID;"
+	  "CREATE TABLE device_page ("
+	  "  uuid TEXT NOT NULL REFERENCES device (uuid) ON DELETE CASCADE,"
+	  "  addr INTEGER NOT NULL,"
+	  "  time_us INTEGER NOT NULL,"
+	  "  cause INTEGER NOT NULL,"
+	  "  pending INTEGER NOT NULL,"
+	  "  PRIMARY KEY (uuid, addr)"
+	  ") WITHOUT ROWID;"
+	  "CREATE TABLE mig_gpu ("
+	  "  uuid TEXT NOT NULL REFERENCES device (uuid) ON DELETE CASCADE,"
+	  "  gi INTEGER NOT NULL,"
+	  "  profile INTEGER NOT NULL,"
+	  "  start INTEGER NOT NULL,"
+	  "  PRIMARY KEY (uuid, gi)"
+	  ") WITHOUT ROWID;"
+	  "CREATE TABLE mig_compute ("
+	  "  uuid TEXT NOT NULL,"
+	  "  gi INTEGER NOT NULL,"
+	  "  ci INTEGER NOT NULL,"
+	  "  profile INTEGER NOT NULL,"
+	  "  start INTEGER NOT NULL,"
+	  "  mig_uuid TEXT UNIQUE NOT NULL,"
+	  "  PRIMARY KEY (uuid, gi, ci),"
+	  "  FOREIGN KEY (uuid, gi) REFERENCES mig_gpu (uuid, gi) ON DELETE CASCADE"
+	  ") WITHOUT ROWID;" },
 };
 
 int reg_schema_latest(void)

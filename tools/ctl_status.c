@@ -34,7 +34,7 @@ static void on_alarm(int sig)
 	_exit(CTL_FAILED);
 }
 
-/* Each devices/N/clients is a number; a process with two devices counts on both. */
+/* Each devices/N/clients has a line per process; one with two devices counts on both. */
 static void count_clients(const struct ctl *c, struct report *rep)
 {
 	for (unsigned i = 0; i < rep->info.n_devices; i++) {
@@ -43,9 +43,10 @@ static void count_clients(const struct ctl *c, struct report *rep)
 		size_t len;
 
 		snprintf(path, sizeof(path), "%s/devices/%u/clients", c->mount, i);
-		if (vgpu_read_file(path, 65536, &text, &len, NULL) || text[0] < '0' || text[0] > '9')
+		if (vgpu_read_file(path, 1 << 20, &text, &len, NULL))
 			return;
-		rep->clients += strtoull(text, NULL, 10);
+		for (size_t k = 0; k < len; k++)
+			rep->clients += text[k] == '\n';
 	}
 	rep->clients_known = true;
 }
