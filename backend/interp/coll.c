@@ -1,6 +1,7 @@
 /*
  * coll.c: instructions in which the lanes of a warp work together: shfl,
- * vote, match, redux, elect, activemask, bar.warp.sync, ldmatrix and kin.
+ * vote, match, redux, elect, activemask, bar.warp.sync; and how they meet, for
+ * those of tensor.c, too.
  *
  * A .sync form names its lanes. Lanes that arrive early leave the running
  * group and wait (IN_G_SYNC); when all named lanes that still live have
@@ -23,12 +24,14 @@ static uint64_t key_of(const struct in_insn *i, const struct in_frame *f)
 /* Runs c, whose rows are those of one frame. */
 static int run_direct(struct in_warp *w, const struct in_insn *i, uint32_t part)
 {
-	struct in_coll c = { .w = w, .i = i, .part = part };
+	const uint64_t *src[IN_MAX_COLL];
+	uint64_t *dst[IN_MAX_COLL];
+	struct in_coll c = { .w = w, .i = i, .part = part, .src = src, .dst = dst };
 
 	for (unsigned k = 0; k < i->coll->n_src; k++)
-		c.src[k] = in_row(w, i->vec[k]);
+		src[k] = in_row(w, i->vec[k]);
 	for (unsigned k = 0; k < i->coll->n_dst; k++)
-		c.dst[k] = in_row(w, i->vec[IN_MAX_COLL + k]);
+		dst[k] = in_row(w, i->vec[IN_MAX_COLL + k]);
 	return i->coll->run(&c);
 }
 
@@ -38,14 +41,16 @@ static int run_gathered(struct in_warp *w, const struct in_insn *any, uint32_t p
 	const struct be_kernel *k = w->blk->k;
 	const struct in_coll_op *op = any->coll;
 	uint64_t src[IN_MAX_COLL][WARP], dst[IN_MAX_COLL][WARP];
-	struct in_coll c = { .w = w, .i = any, .part = part };
+	const uint64_t *src_row[IN_MAX_COLL];
+	uint64_t *dst_row[IN_MAX_COLL];
+	struct in_coll c = { .w = w, .i = any, .part = part, .src = src_row, .dst = dst_row };
 	int rc;
 
-	memset(src, 0, sizeof(src));
+	memset(src, 0, op->n_src * sizeof(src[0]));
 	for (unsigned n = 0; n < op->n_src; n++)
-		c.src[n] = src[n];
+		src_row[n] = src[n];
 	for (unsigned n = 0; n < op->n_dst; n++)
-		c.dst[n] = dst[n];
+		dst_row[n] = dst[n];
 	for_lanes(s, w->used) {
 		const struct in_group *g = &w->g[s];
 		const struct in_insn *i = &k->code.v[g->pc];
@@ -314,80 +319,6 @@ static int op_activemask(struct in_coll *c)
 	return 0;
 }
 
-/* ldmatrix, stmatrix: 8x8 matrices of 16-bit elements; lanes 8k…8k+7 hold matrix k's row addresses. */
-static int matrix_rows(struct in_coll *c, unsigned n, bool write, uint8_t *p[WARP])
-{
-	uint32_t lanes = n == 4 ? ALL_LANES : (1u << (8 * n)) - 1;
-
-	if (lanes & ~c->part)
-		return in_fault(c->w, c->i, (uint32_t)__builtin_ctz(c->part), VGPU_E_ILLEGAL_INSTRUCTION, 0,
-				"matrix access by an incomplete warp");
-	return in_resolve(c->w, c->i, lanes, 16, write, p);
-}
-
-static int op_ldmatrix(struct in_coll *c)
-{
-	unsigned n = c->i->n_vec;
-	bool trans = c->i->ir->flags & IR_F_TRANS;
-	uint16_t mat[4][8][8];
-	uint8_t *p[WARP];
-
-	if (matrix_rows(c, n, false, p))
-		return IN_FAULT;
-	for (unsigned k = 0; k < n; k++)
-		for (unsigned r = 0; r < 8; r++)
-			memcpy(mat[k][r], p[8 * k + r], 16);
-	for (unsigned k = 0; k < n; k++)
-		for_lanes(l, c->part) {
-			unsigned r = l / 4, col = 2 * (l % 4);
-
-			c->dst[k][l] = trans ? mat[k][col][r] | (uint32_t)mat[k][col + 1][r] << 16
-					     : mat[k][r][col] | (uint32_t)mat[k][r][col + 1] << 16;
-		}
-	return 0;
-}
-
-static int op_stmatrix(struct in_coll *c)
-{
-	unsigned n = c->i->n_vec;
-	bool trans = c->i->ir->flags & IR_F_TRANS;
-	uint16_t mat[4][8][8];
-	uint8_t *p[WARP];
-
-	if (c->part != ALL_LANES || matrix_rows(c, n, true, p))
-		return c->part == ALL_LANES ? IN_FAULT : matrix_rows(c, 4, true, p);
-	for (unsigned k = 0; k < n; k++)
-		for (unsigned l = 0; l < WARP; l++) {
-			unsigned r = l / 4, col = 2 * (l % 4);
-			uint16_t lo = (uint16_t)c->src[k][l], hi = (uint16_t)(c->src[k][l] >> 16);
-
-			if (trans) {
-				mat[k][col][r] = lo;
-				mat[k][col + 1][r] = hi;
-			} else {
-				mat[k][r][col] = lo;
-				mat[k][r][col + 1] = hi;
-			}
-		}
-	for (unsigned k = 0; k < n; k++)
-		for (unsigned r = 0; r < 8; r++)
-			memcpy(p[8 * k + r], mat[k][r], 16);
-	return 0;
-}
-
-static int op_movmatrix(struct in_coll *c)
-{
-	uint16_t mat[8][8] = { { 0 } };
-
-	for_lanes(l, c->part) {
-		mat[l / 4][2 * (l % 4)] = (uint16_t)c->src[0][l];
-		mat[l / 4][2 * (l % 4) + 1] = (uint16_t)(c->src[0][l] >> 16);
-	}
-	for_lanes(l, c->part)
-		c->dst[0][l] = mat[2 * (l % 4)][l / 4] | (uint32_t)mat[2 * (l % 4) + 1][l / 4] << 16;
-	return 0;
-}
-
 static const struct in_coll_op coll_warp = { op_nothing, 0, 0, false };
 static const struct in_coll_op coll_shfl = { op_shfl, 3, 2, false };
 static const struct in_coll_op coll_vote = { op_vote, 1, 1, false };
@@ -395,21 +326,6 @@ static const struct in_coll_op coll_match = { op_match, 1, 2, false };
 static const struct in_coll_op coll_redux = { op_redux, 1, 1, false };
 static const struct in_coll_op coll_elect = { op_elect, 0, 2, false };
 static const struct in_coll_op coll_activemask = { op_activemask, 0, 1, false };
-static const struct in_coll_op coll_ldmatrix[] = {
-	{ op_ldmatrix, 0, 1, true }, { op_ldmatrix, 0, 2, true }, { op_ldmatrix, 0, 4, true },
-};
-static const struct in_coll_op coll_stmatrix[] = {
-	{ op_stmatrix, 1, 0, true }, { op_stmatrix, 2, 0, true }, { op_stmatrix, 4, 0, true },
-};
-static const struct in_coll_op coll_movmatrix = { op_movmatrix, 1, 1, true };
-
-static const struct in_coll_op *matrix_select(const struct ir_insn *i, const struct in_coll_op *ops)
-{
-	if (i->shape != IR_SHAPE_M8N8 || ir_type_bits(i->type) != 16)
-		return NULL;
-	return i->layout == 1 ? &ops[0] : i->layout == 2 ? &ops[1] : i->layout == 4 ? &ops[2] : NULL;
-}
-
 const struct in_coll_op *in_coll_select(const struct ir_insn *i)
 {
 	switch (i->op) {
@@ -421,9 +337,6 @@ const struct in_coll_op *in_coll_select(const struct ir_insn *i)
 	case IR_OP_redux: return &coll_redux;
 	case IR_OP_elect: return &coll_elect;
 	case IR_OP_activemask: return &coll_activemask;
-	case IR_OP_ldmatrix: return matrix_select(i, coll_ldmatrix);
-	case IR_OP_stmatrix: return matrix_select(i, coll_stmatrix);
-	case IR_OP_movmatrix: return &coll_movmatrix;
 	}
 	return NULL;
 }

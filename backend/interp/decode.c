@@ -541,7 +541,7 @@ static void decode_insn(struct in_dec *d)
 		decode_mov(d);
 		return;
 	}
-	if (decode_control(d) || in_decode_mem(d) || in_decode_tex(d) || in_decode_warp(d))
+	if (decode_control(d) || in_decode_mem(d) || in_decode_tex(d) || in_decode_warp(d) || in_decode_tensor(d))
 		return;
 	fn = alu_select(d->ir);
 	if (fn)

@@ -39,46 +39,20 @@ static int members_of(const struct ir_insn *ir)
 	return -1;
 }
 
-static bool is_matrix(uint16_t op)
-{
-	return op == IR_OP_ldmatrix || op == IR_OP_stmatrix || op == IR_OP_movmatrix;
-}
-
-static uint32_t part_src(struct in_dec *d, const struct ir_opnd *o, unsigned k)
-{
-	if (o->kind == IR_OPND_VEC)
-		return k < o->n_vec ? in_src(d, &o->vec[k], IR_T_B32) : in_const(d, 0);
-	return in_src(d, o, IR_T_NONE);
-}
-
-static uint32_t part_dst(struct in_dec *d, const struct ir_opnd *o, unsigned k)
-{
-	static const struct ir_opnd sink = { .kind = IR_OPND_SINK };
-
-	if (o->kind == IR_OPND_VEC)
-		return in_dst(d, k < o->n_vec ? &o->vec[k] : &sink);
-	return in_dst(d, o);
-}
-
 /* Operands of a collective as rows: sources, then results from IN_MAX_COLL on. */
 static bool fill_rows(struct in_dec *d, const struct in_coll_op *op, uint32_t *rows)
 {
 	const struct ir_insn *ir = d->ir;
 	static const struct ir_opnd sink = { .kind = IR_OPND_SINK };
-	const struct ir_opnd *values = ir->op == IR_OP_stmatrix ? &ir->src[1] : &ir->src[0];
 
 	for (unsigned k = 0; k < op->n_src; k++) {
-		if (is_matrix(ir->op))
-			rows[k] = part_src(d, values, k);
-		else if (k < ir->n_src)
+		if (k < ir->n_src)
 			rows[k] = in_src(d, &ir->src[k], IR_T_NONE);
 		else
 			return !in_refuse(d, "an operand is missing");
 	}
 	for (unsigned k = 0; k < op->n_dst; k++) {
-		if (is_matrix(ir->op))
-			rows[IN_MAX_COLL + k] = part_dst(d, &ir->dst[0], k);
-		else if (k == 1 && ir->n_dst < 2)
+		if (k == 1 && ir->n_dst < 2)
 			rows[IN_MAX_COLL + k] = d->f->scratch_row + 1;
 		else
 			rows[IN_MAX_COLL + k] = k < ir->n_dst ? in_dst(d, &ir->dst[k]) : in_dst(d, &sink);
@@ -91,7 +65,6 @@ static void decode_coll(struct in_dec *d)
 	const struct ir_insn *ir = d->ir;
 	const struct in_coll_op *op = in_coll_select(ir);
 	uint32_t *rows = in_own(d->k, 2 * IN_MAX_COLL * sizeof(*rows)), c;
-	struct in_where w = { .a = IN_CONST_ROW };
 	int members = members_of(ir);
 	struct in_insn *i;
 
@@ -103,8 +76,6 @@ static void decode_coll(struct in_dec *d)
 		d->nomem = true;
 		return;
 	}
-	if ((ir->op == IR_OP_ldmatrix || ir->op == IR_OP_stmatrix) && !in_where(d, &ir->src[0], ir->space, &w))
-		return;
 	if (!fill_rows(d, op, rows))
 		return;
 	if (members >= 0 && members >= ir->n_src) {
@@ -113,12 +84,10 @@ static void decode_coll(struct in_dec *d)
 	}
 	c = members >= 0 ? in_src(d, &ir->src[members], IR_T_B32) : in_const(d, ALL_LANES);
 	i = in_emit(d, in_run_coll);
-	in_set_where(i, &w);
 	i->coll = op;
 	i->vec = rows;
 	i->c = c;
-	i->sign = members >= 0 || is_matrix(ir->op);
-	i->n_vec = ir->layout;
+	i->sign = members >= 0;
 }
 
 bool in_decode_warp(struct in_dec *d)
@@ -139,9 +108,6 @@ bool in_decode_warp(struct in_dec *d)
 	case IR_OP_redux:
 	case IR_OP_elect:
 	case IR_OP_activemask:
-	case IR_OP_ldmatrix:
-	case IR_OP_stmatrix:
-	case IR_OP_movmatrix:
 		decode_coll(d);
 		return true;
 	}

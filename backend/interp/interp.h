@@ -24,6 +24,7 @@
 
 #include "backend/backend.h"
 #include "backend/interp/alu.h"
+#include "backend/tensor.h"
 #include "compiler/ir/ir.h"
 #include "util/buf.h"
 #include "util/compiler.h"
@@ -33,7 +34,7 @@
 #define ALL_LANES 0xffffffffu
 #define IN_NOROW 0xffffffffu
 #define IN_CONST_ROW 0x80000000u   /* row of the kernel's constants, not of the frame */
-#define IN_MAX_COLL 9              /* most rows in or out of a collective */
+#define IN_MAX_COLL 32             /* most rows in or out of a collective */
 
 /* Shared memory starts with what the system keeps (%reserved_smem_offset_*). */
 #define IN_SHARED_RESERVED 1024u
@@ -327,6 +328,8 @@ int in_fault(struct in_warp *w, const struct in_insn *i, uint32_t lane, int stat
 
 /* mem.c: host addresses of what lanes m access; n bytes each, naturally aligned. 0 or IN_FAULT. */
 int in_resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP]);
+/* One address in the instruction's space, of any size; align: a power of two. NULL: reported. */
+uint8_t *in_resolve_at(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write);
 /* One lane's generic address without alignment rule; NULL: may not be accessed. */
 uint8_t *in_generic(struct in_warp *w, uint32_t lane, uint64_t addr, uint64_t n, bool write);
 uint64_t in_addr(const struct in_warp *w, const struct in_insn *i, uint32_t lane);
@@ -374,8 +377,8 @@ struct in_coll {
 	struct in_warp *w;
 	const struct in_insn *i;
 	uint32_t part;                            /* lanes that take part */
-	const uint64_t *src[IN_MAX_COLL];
-	uint64_t *dst[IN_MAX_COLL];               /* NULL: not wanted */
+	const uint64_t *const *src;               /* as many as the operation has */
+	uint64_t *const *dst;
 };
 struct in_coll_op {
 	int (*run)(struct in_coll *c);
@@ -385,6 +388,15 @@ struct in_coll_op {
 const struct in_coll_op *in_coll_select(const struct ir_insn *i);
 int in_run_coll(struct in_warp *w, const struct in_insn *i, uint32_t m);
 void in_coll_recheck(struct in_warp *w);
+
+/* tensor.c: matrices. The operation of an instruction with its rows; NULL: not implemented. */
+struct in_tensor_op {
+	struct in_coll_op op;
+	mma_fn mma;
+	struct mma_regs regs;
+	struct tensor_mem mem;
+};
+bool in_tensor_select(const struct ir_insn *i, struct in_tensor_op *t);
 
 /* bar.c */
 int in_run_bar(struct in_warp *w, const struct in_insn *i, uint32_t m);
@@ -448,6 +460,7 @@ bool in_refuse(struct in_dec *d, const char *why);
 /* True: decoded (or refused: d->why). False: not an instruction of that file. */
 bool in_decode_mem(struct in_dec *d);
 bool in_decode_warp(struct in_dec *d);
+bool in_decode_tensor(struct in_dec *d);
 bool in_decode_tex(struct in_dec *d);
 int in_decode(struct be_kernel *k, struct in_func *f, struct vgpu_err *err);
 /*

@@ -104,9 +104,9 @@ static uint8_t *resolve_lane(struct in_warp *w, const struct in_insn *i, uint32_
 	}
 }
 
-static int bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write)
+static int bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write)
 {
-	if (addr & (n - 1))
+	if (addr & (align - 1))
 		return in_fault(w, i, lane, VGPU_E_MISALIGNED, addr, "misaligned %s of %u bytes at 0x%llx", write ? "write" : "read",
 				n, (unsigned long long)addr);
 	return in_fault(w, i, lane, VGPU_E_ILLEGAL_ADDRESS, addr, "illegal %s of %u bytes at 0x%llx%s", write ? "write" : "read",
@@ -121,9 +121,19 @@ static int resolve_lanes(struct in_warp *w, const struct in_insn *i, uint32_t m,
 
 		p[l] = addr & (n - 1) ? NULL : resolve_lane(w, i, l, addr, n, write);
 		if (!p[l])
-			return bad_access(w, i, l, addr, n, write);
+			return bad_access(w, i, l, addr, n, n, write);
 	}
 	return 0;
+}
+
+uint8_t *in_resolve_at(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write)
+{
+	uint64_t a = i->addr32 ? (uint32_t)addr : addr;
+	uint8_t *p = a & (align - 1) ? NULL : resolve_lane(w, i, lane, a, n, write);
+
+	if (!p)
+		bad_access(w, i, lane, a, n, align, write);
+	return p;
 }
 
 int in_resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP])

@@ -158,7 +158,9 @@ enum {
  *   mbarrier                  mode INIT … PENDING_COUNT; src[0] MEM (PENDING_COUNT: REG), then the rest
  *   membar                    scope CTA, GPU (.gl), SYS; order SC
  *   mapa, getctarank          src[0] REG, SYM or MEM; mapa: src[1] rank
- *   mma, wmma.mma             dst[0], src[0…2]: VEC or REG; wmma.load: dst[0], src[0] MEM, src[1] stride or none;
+ *   mma, wmma.mma             dst[0], src[0…2]: VEC or REG; mma.sp: src[3] metadata, src[4] selector; extra: IR_MMA_*;
+ *                             block_scale: the last src is VEC {scales of A, byte, thread, scales of B, byte, thread}
+ *   wmma.load                 dst[0], src[0] MEM, src[1] stride or none;
  *                             wmma.store: src[0] MEM, src[1] VEC, src[2] stride or none
  *   tex, tld4, suld           dst[0] VEC or REG (dst[1] residency predicate); src[0] MEM: texture reference and
  *                             its coordinates in vec; IR_F_SAMPLER: src[1] sampler; then lod, gradients, offsets …
@@ -226,7 +228,7 @@ struct ir_insn {
 	bool guard_neg;
 	uint32_t guard;        /* predicate register + 1; 0: unconditional */
 	uint32_t flags;        /* IR_F_* */
-	uint32_t extra;        /* lop3 LUT, cp.async size, brx/call table number … */
+	uint32_t extra;        /* lop3 LUT, cp.async size, brx/call table number, IR_MMA_* … */
 	struct ir_opnd dst[IR_MAX_DST];
 	struct ir_opnd src[IR_MAX_SRC];
 	struct ir_call *call;  /* call only */
@@ -365,6 +367,14 @@ void ir_print_insn(struct vgpu_buf *b, const struct ir_module *m, const struct i
 /* 0, or -E_INTERNAL with the first violated invariant. */
 int ir_check(const struct ir_module *m, struct vgpu_err *err);
 
+/* extra of mma (a kind, number and type of the block scales) and of ldmatrix (packed elements in memory). */
+enum {
+	IR_MMA_F8F6F4 = 1, IR_MMA_MXF8F6F4 = 2, IR_MMA_MXF4 = 3, IR_MMA_MXF4NVF4 = 4, IR_MMA_KIND = 7,
+	IR_MMA_SCALE_1X = 1 << 3, IR_MMA_SCALE_2X = 2 << 3, IR_MMA_SCALE_4X = 4 << 3, IR_MMA_SCALE = 7 << 3,
+	IR_MMA_UE4M3 = 1 << 6,     /* scales; else ue8m0 */
+	IR_MMA_FROM_B6 = 1 << 7, IR_MMA_FROM_B4 = 1 << 8,
+};
+
 /* Special registers, from ptx_sreg.def: IR_SREG_tid_x … */
 enum ir_sreg {
 	IR_SREG_NONE,
@@ -379,7 +389,7 @@ enum ir_shape {
 	IR_SHAPE_NONE,
 	IR_SHAPE_M8N8K4, IR_SHAPE_M8N8K16, IR_SHAPE_M8N8K32, IR_SHAPE_M8N8K128, IR_SHAPE_M16N8K4, IR_SHAPE_M16N8K8,
 	IR_SHAPE_M16N8K16, IR_SHAPE_M16N8K32, IR_SHAPE_M16N8K64, IR_SHAPE_M16N8K128, IR_SHAPE_M16N8K256,
-	IR_SHAPE_M16N16K16, IR_SHAPE_M8N32K16, IR_SHAPE_M32N8K16, IR_SHAPE_M16N16K8, IR_SHAPE_M8N8, IR_SHAPE_M16N8, IR_SHAPE_M16N16,
+	IR_SHAPE_M16N16K16, IR_SHAPE_M8N32K16, IR_SHAPE_M32N8K16, IR_SHAPE_M16N16K8, IR_SHAPE_M8N8, IR_SHAPE_M8N16, IR_SHAPE_M16N8, IR_SHAPE_M16N16,
 	IR_SHAPE_1D, IR_SHAPE_2D, IR_SHAPE_3D, IR_SHAPE_A1D, IR_SHAPE_A2D, IR_SHAPE_CUBE, IR_SHAPE_ACUBE, IR_SHAPE_2DMS, IR_SHAPE_A2DMS
 };
 

@@ -12,7 +12,7 @@
 enum mod_class {
 	MC_RND, MC_RNDI, MC_RNDX, MC_CMP, MC_CMPU, MC_CMPF, MC_BOOL, MC_BOOLP, MC_BOOLM, MC_ATOM, MC_SPACE, MC_SPACE2,
 	MC_ORDER, MC_SCOPE, MC_FLAG, MC_MODE, MC_WMAT, MC_WMATD, MC_COMP, MC_VEC, MC_SHAPE, MC_GEOM, MC_ROWA, MC_ROWB,
-	MC_NUM, MC_COP, MC_IGN
+	MC_NUM, MC_COP, MC_IGN, MC_MMAK, MC_MMAS, MC_MMAT, MC_MMAP
 };
 
 static const struct {
@@ -37,6 +37,7 @@ static const struct {
 	{ "flag", C(FLAG) }, { "mode", C(MODE) }, { "wmat", C(WMAT) }, { "wmatd", C(WMATD) }, { "comp", C(COMP) },
 	{ "vec", C(VEC) }, { "shape", C(SHAPE) }, { "geom", C(GEOM) }, { "rowa", C(ROWA) }, { "rowb", C(ROWB) },
 	{ "num", C(NUM) }, { "cop", C(COP) }, { "ign", C(IGN) },
+	{ "mmak", C(MMAK) }, { "mmas", C(MMAS) }, { "mmat", C(MMAT) }, { "mmap", C(MMAP) },
 };
 #undef C
 
@@ -257,6 +258,7 @@ static void set_field(struct ir_insn *i, enum mod_class cls, uint32_t v)
 	case MC_VEC: i->vec = v; break;
 	case MC_SHAPE: case MC_GEOM: i->shape = v; break;
 	case MC_ROWA: case MC_ROWB: case MC_NUM: i->layout |= v; break;
+	case MC_MMAK: case MC_MMAS: case MC_MMAT: case MC_MMAP: i->extra |= v; break;
 	case MC_COP: case MC_IGN: break;
 	}
 }
@@ -374,6 +376,7 @@ static void read_spec(struct ptx_form *f, const char *s, size_t n, const uint8_t
 	case 'L': o->kind = PTX_OPK_LABEL; break;
 	case 'T': o->kind = PTX_OPK_TABLE; break;
 	case 'i': o->kind = PTX_OPK_IMM; o->type = IR_T_U32; break;
+	case 'c': o->kind = PTX_OPK_JOIN; break;
 	case 'd': o->dst = true; read_spec_type(o, s + 1, n - 1, types); break;
 	case 's': read_spec_type(o, s + 1, n - 1, types); break;
 	case 'x': o->kind = PTX_OPK_ADDR; read_spec_type(o, s + 1, n - 1, types); break;

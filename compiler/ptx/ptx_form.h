@@ -17,6 +17,7 @@ enum ptx_opk {
 	PTX_OPK_MOV,      /* as ADDR, also a vector that packs or unpacks */
 	PTX_OPK_VEC,      /* scalar or vector, as .v2 … says */
 	PTX_OPK_LOOSE,    /* any value or vector, of any type */
+	PTX_OPK_JOIN,     /* as LOOSE; goes to the end of the vector that is the last source */
 	PTX_OPK_MEM, PTX_OPK_TEX, PTX_OPK_LABEL, PTX_OPK_TABLE, PTX_OPK_IMM,
 };
 
@@ -28,7 +29,7 @@ struct ptx_opspec {
 	bool pair_optional;
 };
 
-#define PTX_MAX_SPEC 9
+#define PTX_MAX_SPEC 12
 
 struct ptx_form {
 	struct ir_insn insn;             /* op, types, modifiers; no operands */

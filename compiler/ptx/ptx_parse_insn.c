@@ -54,6 +54,9 @@ bool ptx_form_of(struct ptx_parser *P, struct ptx_name *spelling, const char *at
 
 /* ---- operands ---- */
 
+/* Values that make one operand: scales of A, where they are, scales of B, where they are. */
+#define MAX_JOINED 6
+
 struct texts {
 	struct ptx_opnd_text t[PTX_MAX_SPEC];
 	unsigned n, plain;       /* plain: without the second halves of pairs */
@@ -81,6 +84,25 @@ static bool read_operands(struct ptx_parser *P, struct texts *x)
 	return ptx_expect(P, ';');
 }
 
+/* Puts an operand, or a vector's elements, behind those of the vector *v. */
+static bool join(struct ptx_parser *P, struct ir_opnd *v, const struct ir_opnd *o)
+{
+	unsigned n = o->kind == IR_OPND_VEC ? o->n_vec : 1;
+	struct ir_opnd *all;
+
+	if (v->n_vec + n > MAX_JOINED)
+		return false;
+	all = ir_arena_array(P->m->arena, v->n_vec + n, sizeof(*all));
+	if (!all)
+		return ptx_nomem(P);
+	if (v->n_vec)
+		memcpy(all, v->vec, v->n_vec * sizeof(*all));
+	memcpy(all + v->n_vec, o->kind == IR_OPND_VEC ? o->vec : o, n * sizeof(*all));
+	v->vec = all;
+	v->n_vec = (uint8_t)(v->n_vec + n);
+	return true;
+}
+
 static bool place(struct ptx_parser *P, struct ir_insn *i, const struct ptx_opspec *s, const struct ptx_opnd_text *t)
 {
 	if (s->dst) {
@@ -91,6 +113,8 @@ static bool place(struct ptx_parser *P, struct ir_insn *i, const struct ptx_opsp
 	}
 	if (s->kind == PTX_OPK_TABLE)
 		return true;
+	if (s->kind == PTX_OPK_JOIN)
+		return join(P, &i->src[i->n_src - 1], &t->o);
 	if (i->n_src == IR_MAX_SRC)
 		return false;
 	i->src[i->n_src++] = t->o;
@@ -111,6 +135,7 @@ static bool fit_operands(struct ptx_parser *P, const struct ptx_form *f, struct 
 {
 	int spare = (int)x->plain - f->n_required;
 	unsigned k = 0, errors = P->diag->n_errors;
+	bool joined = false;
 
 	for (unsigned n = 0; n < f->n_spec; n++) {
 		const struct ptx_opspec *s = &f->spec[n];
@@ -121,9 +146,15 @@ static bool fit_operands(struct ptx_parser *P, const struct ptx_form *f, struct 
 		if (!there) {
 			if (!s->optional)
 				return mismatch(P, at, f);
-			if (!s->pair && !s->dst && i->n_src < IR_MAX_SRC)
+			if (!s->pair && !s->dst && !joined && i->n_src < IR_MAX_SRC)
 				i->n_src++;      /* left out: NONE */
 			continue;
+		}
+		if (s->kind == PTX_OPK_JOIN && !joined) {
+			if (i->n_src == IR_MAX_SRC)
+				return mismatch(P, x->t[k].at, f);
+			i->src[i->n_src++].kind = IR_OPND_VEC;
+			joined = true;
 		}
 		if (!ptx_fit_operand(P, s, i, &x->t[k]))
 			return P->diag->n_errors != errors || P->nomem ? false : mismatch(P, x->t[k].at, f);
@@ -131,8 +162,8 @@ static bool fit_operands(struct ptx_parser *P, const struct ptx_form *f, struct 
 			return mismatch(P, x->t[k].at, f);
 		k++;
 	}
-	if (k != x->n)
-		return mismatch(P, x->t[k].at, f);
+	if (k != x->n || (joined && i->src[i->n_src - 1].n_vec != MAX_JOINED))
+		return mismatch(P, k != x->n ? x->t[k].at : at, f);
 	while (i->n_src && i->src[i->n_src - 1].kind == IR_OPND_NONE)
 		i->n_src--;
 	return true;

@@ -617,6 +617,7 @@ bool ptx_fit_operand(struct ptx_parser *P, const struct ptx_opspec *s, struct ir
 	case PTX_OPK_IMM:
 		return o->kind == IR_OPND_IMM && o->sub == 0;
 	case PTX_OPK_LOOSE:
+	case PTX_OPK_JOIN:
 		if (o->kind == IR_OPND_IMM)
 			return !s->dst && fit_imm(o, o->sub == 1 ? IR_T_F32 : o->sub == 2 ? IR_T_F64 : IR_T_B64);
 		return o->kind == IR_OPND_VEC ? fit_elements(P, s, IR_T_NONE, o) : fit_scalar(P, s, IR_T_NONE, o);
