@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "protocol/vgp_mon.h"
+#include "t/lib/holder.h"
 #include "t/lib/mount.h"
 #include "t/lib/nvml.h"
 #include "t/lib/tap.h"
@@ -27,48 +27,7 @@
 
 static struct vgpu_device table[VGPU_MAX_DEVICES];
 static nvmlDevice_t dev[2];
-
-/* ---- a CUDA program beside us ---- */
-
-static pid_t hold_pid = -1;
-static int hold_in = -1;
-
-static void hold_end(void)
-{
-	int status;
-
-	if (hold_pid < 0)
-		return;
-	close(hold_in);
-	waitpid(hold_pid, &status, 0);
-	hold_pid = -1;
-}
-
-/* Answers when the program has its memory. */
-static void hold_start(const char *device, const char *mib, const char *busy)
-{
-	int in[2], out[2];
-	char c;
-
-	if (pipe(in) || pipe(out))
-		bail("pipe");
-	hold_pid = fork();
-	if (!hold_pid) {
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		close(in[1]);
-		setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1);
-		setenv("LD_LIBRARY_PATH", test_build("libcuda-vgpu"), 1);
-		execl(test_build("t/lib/hold"), "hold", device, mib, busy, (char *)NULL);
-		_exit(127);
-	}
-	close(in[0]);
-	close(out[1]);
-	hold_in = in[1];
-	if (read(out[0], &c, 1) != 1 || c != 'u')
-		bail("the CUDA program does not start");
-	close(out[0]);
-}
+static struct holder hold;   /* a CUDA program beside us */
 
 static double seconds(void)
 {
@@ -176,13 +135,13 @@ static void test_processes(void)
 	is_int(n, 1, "one process");
 	n = 4;
 	SUCCEEDS(nvmlDeviceGetComputeRunningProcesses(dev[0], &n, v1));
-	ok(n == 1 && v1[0].pid == (unsigned)hold_pid && v1[0].usedGpuMemory == 64 * MIB, "its pid and memory, 16 bytes an entry");
+	ok(n == 1 && v1[0].pid == (unsigned)hold.pid && v1[0].usedGpuMemory == 64 * MIB, "its pid and memory, 16 bytes an entry");
 	n = 4;
 	SUCCEEDS(nvmlDeviceGetComputeRunningProcesses_v2(dev[0], &n, v2));
-	ok(n == 1 && v2[0].pid == (unsigned)hold_pid && v2[0].usedGpuMemory == 64 * MIB, "the second version");
+	ok(n == 1 && v2[0].pid == (unsigned)hold.pid && v2[0].usedGpuMemory == 64 * MIB, "the second version");
 	n = 4;
 	SUCCEEDS(nvmlDeviceGetComputeRunningProcesses_v3(dev[0], &n, v3));
-	ok(n == 1 && v3[0].pid == (unsigned)hold_pid && v3[0].usedGpuMemory == 64 * MIB, "the third");
+	ok(n == 1 && v3[0].pid == (unsigned)hold.pid && v3[0].usedGpuMemory == 64 * MIB, "the third");
 	is_hex(v3[0].gpuInstanceId, 0xffffffff, "on no GPU instance");
 	n = 4;
 	SUCCEEDS(nvmlDeviceGetGraphicsRunningProcesses_v3(dev[0], &n, v3));
@@ -197,7 +156,7 @@ static void test_processes(void)
 	is_int(list.numProcArrayEntries, 1, "the detailed list has one");
 	list.procArray = detail;
 	SUCCEEDS(nvmlDeviceGetRunningProcessDetailList(dev[0], &list));
-	ok(detail[0].pid == (unsigned)hold_pid && detail[0].usedGpuMemory == 64 * MIB, "the same one");
+	ok(detail[0].pid == (unsigned)hold.pid && detail[0].usedGpuMemory == 64 * MIB, "the same one");
 	list.mode = 9;
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetRunningProcessDetailList(dev[0], &list));
 	list.mode = 0;
@@ -259,7 +218,7 @@ static void test_load(void)
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetSamples(dev[0], NVML_SAMPLINGTYPE_COUNT, 0, &type, &n, s));
 	n = 8;
 	SUCCEEDS(nvmlDeviceGetProcessUtilization(dev[0], use, &n, 0));
-	ok(n == 1 && use[0].pid == (unsigned)hold_pid && use[0].smUtil > 0, "the load is that process'");
+	ok(n == 1 && use[0].pid == (unsigned)hold.pid && use[0].smUtil > 0, "the load is that process'");
 	n = 8;
 	ANSWERS(NVML_ERROR_NOT_FOUND, nvmlDeviceGetProcessUtilization(dev[1], use, &n, 0));
 }
@@ -396,7 +355,8 @@ int main(void)
 		is_int(nvmlDeviceGetHandleByIndex_v2(i, &dev[i]), NVML_SUCCESS, "device %u", i);
 	test_idle();
 	test_clock_lists();
-	hold_start("0", "64", "busy");
+	if (!holder_start(&hold, 0, 64, true))
+		bail("the CUDA program does not start: %s", hold.said);
 	SUCCEEDS(nvmlDeviceGetMemoryInfo(dev[0], &mem));
 	is_int((long long)mem.used, 64 * MIB, "memory used is what was allocated");
 	SUCCEEDS(nvmlDeviceGetMemoryInfo(dev[1], &mem));
@@ -406,7 +366,7 @@ int main(void)
 	test_fields();
 	test_thermal();
 	test_daemon_death();
-	hold_end();
+	holder_end(&hold);
 	SUCCEEDS(nvmlDeviceGetMemoryInfo(dev[0], &mem));
 	is_int((long long)mem.used, 0, "the memory of a program that ended is free");
 	test_event_wait();
