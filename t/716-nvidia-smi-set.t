@@ -1,0 +1,65 @@
+#!/bin/bash
+# nvidia-smi's settings, and faults as it shows them.
+. "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
+. "$TOP_SRC/t/lib/mount.sh"
+. "$TOP_SRC/t/lib/debs.sh"
+. "$TOP_SRC/t/lib/nvml.sh"
+nvml_no_sanitizer
+vgpu_need_mount
+deb_need nvidia-smi
+SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
+vgpu_mount "--profile H100" "--profile T4"
+nvml_env
+smi() { timeout 60 "$SMI" "$@"; }
+query() { smi -i "$1" --query-gpu="$2" --format=csv,noheader,nounits; }
+# set_to FIELD VALUE OPTION…: device 0
+set_to() {
+	local field=$1 value=$2
+	shift 2
+	ok "nvidia-smi $*" smi -i 0 "$@"
+	is "… $field" "$(query 0 "$field")" "$value"
+}
+
+set_to persistence_mode Enabled -pm 1
+set_to pstate P0 -pm 1
+set_to compute_mode Exclusive_Process -c 3
+set_to compute_mode Prohibited -c 2
+set_to compute_mode Default -c 0
+set_to power.limit 300.00 -pl 300
+set_to enforced.power.limit 300.00 -pl 300
+not_ok "a limit that is too low" smi -i 0 -pl 1
+is "… changes nothing" "$(query 0 power.limit)" 300.00
+set_to clocks.sm 900 -lgc 300,900
+set_to clocks.sm 1980 -rgc
+set_to clocks.applications.graphics 1500 -ac 2619,1500
+set_to clocks.applications.graphics 1980 -rac
+set_to accounting.mode Enabled -am 1
+set_to ecc.mode.pending Disabled -e 0
+is "ECC goes off with the next reset, not before" "$(query 0 ecc.mode.current)" Enabled
+set_to ecc.mode.pending Enabled -e 1
+is "the other device is as it was" "$(query 1 persistence_mode,power.limit,accounting.mode)" "Disabled, 70.00, Disabled"
+if command -v setpriv >/dev/null; then
+	like "who isn't root" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -i 0 -pm 0 2>&1)" 'ermission'
+	is "… changes nothing" "$(query 0 persistence_mode)" Enabled
+	is "… but may look" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -L | wc -l)" 2
+fi
+ok "accounting" nvml_hold 0 48
+pid=$HOLD_PID
+ok "the program ends" nvml_release
+like "--query-accounted-apps" "$(smi --query-accounted-apps=pid,max_memory_usage --format=csv,noheader,nounits)" "^$pid, 48\$"
+
+# ---- faults ----
+inject() { echo "$2" >"$MNT/devices/$1/inject"; }
+ok "ECC errors" inject 0 "ecc single 3"
+is "corrected" "$(query 0 ecc.errors.corrected.volatile.dram)" 3
+is "in all" "$(query 0 ecc.errors.corrected.volatile.total)" 3
+ok "a thermal slowdown" inject 0 "throttle hw_thermal"
+is "is a reason" "$(query 0 clocks_event_reasons.hw_thermal_slowdown)" Active
+ok "that ends" inject 0 "throttle none"
+is "none any more" "$(query 0 clocks_event_reasons.hw_thermal_slowdown)" "Not Active"
+ok "a device falls off the bus" inject 1 off-bus
+like "nvidia-smi says so" "$(smi -i 1 2>&1)" 'GPU is lost|No devices were found'
+is "the other one is there" "$(query 0 name)" "NVIDIA H100 80GB HBM3"
+ok "it comes back" inject 1 clear
+is "and is seen" "$(query 1 name)" "Tesla T4"
+done_testing
