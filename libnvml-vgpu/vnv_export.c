@@ -69,14 +69,18 @@ static nvmlReturn_t x_bus_id_at(unsigned index, unsigned *domain, unsigned *bus,
 	return r;
 }
 
-static nvmlReturn_t x_device_at(unsigned index, nvmlDevice_t *out)
+/* How a device is called in messages about it, before there is a handle. */
+static nvmlReturn_t x_bus_id_text(unsigned index, char *text, unsigned length)
 {
 	nvmlReturn_t r = NVML_ERROR_INVALID_ARGUMENT;
+	char id[NVML_PCI_BUS_ID_V2_LEN];
 
 	vnv_lock();
-	if (vnv_ready() && out && index < vnv_n_gpus) {
-		*out = vnv_device(&vnv_gpus[index]);
-		r = NVML_SUCCESS;
+	if (vnv_ready() && index < vnv_n_gpus) {
+		const struct vnv_gpu *g = &vnv_gpus[index];
+
+		snprintf(id, sizeof(id), "%04X:%02X:%02X.0", g->domain & 0xffff, g->bus & 0xff, g->slot & 0x1f);
+		r = vnv_text(text, length, id);
 	}
 	vnv_unlock();
 	return r;

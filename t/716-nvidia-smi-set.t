@@ -58,7 +58,7 @@ is "is a reason" "$(query 0 clocks_event_reasons.hw_thermal_slowdown)" Active
 ok "that ends" inject 0 "throttle none"
 is "none any more" "$(query 0 clocks_event_reasons.hw_thermal_slowdown)" "Not Active"
 ok "a device falls off the bus" inject 1 off-bus
-like "nvidia-smi says so" "$(smi -i 1 2>&1)" 'GPU is lost|No devices were found'
+like "nvidia-smi says so" "$(smi -i 1 2>&1)" 'for GPU0000:02:00.0: GPU is lost'
 is "the other one is there" "$(query 0 name)" "NVIDIA H100 80GB HBM3"
 ok "it comes back" inject 1 clear
 is "and is seen" "$(query 1 name)" "Tesla T4"
