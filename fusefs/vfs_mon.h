@@ -85,6 +85,8 @@ struct vfs_user {
 typedef VGPU_VEC(struct vfs_user) vfs_users;
 /* The processes with a context on the device, in order of start. False: out of memory. */
 bool vfs_users_of(struct vfs *v, uint32_t key, vfs_users *out);
+/* Calls fn with each, by the numbers that we know them by. */
+void vfs_live_processes(void *v, uint32_t key, void (*fn)(void *arg, uint32_t pid, uint64_t memory, uint64_t busy_ns), void *arg);
 unsigned vfs_users_count(struct vfs *v, uint32_t key);
 
 #endif

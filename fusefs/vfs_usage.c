@@ -108,6 +108,17 @@ unsigned vfs_users_count(struct vfs *v, uint32_t key)
 	return n;
 }
 
+void vfs_live_processes(void *live, uint32_t key, void (*fn)(void *arg, uint32_t pid, uint64_t memory, uint64_t busy_ns), void *arg)
+{
+	vfs_users u;
+
+	if (!vfs_users_of(live, key, &u))
+		return;
+	for (size_t i = 0; i < u.n; i++)
+		fn(arg, u.v[i].client_pid, u.v[i].p.memory, u.v[i].p.busy_ns);
+	vgpu_vec_free(&u);
+}
+
 /* ---- questions ---- */
 
 /* The users that the asker can see, with the numbers that it knows them by. */
