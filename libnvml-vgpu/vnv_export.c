@@ -23,6 +23,18 @@ struct vnv_export_proc {
 };
 _Static_assert(sizeof(struct vnv_export_proc) == 4128, "stride of the lists");
 
+/* What a process used the device for at a time: percent of each engine; a pid of ~0: nothing is said of that one. */
+struct vnv_export_sample {
+	uint64_t time_us;
+	struct {
+		uint64_t percent;
+		uint32_t pid;
+		uint32_t pad;
+		char reserved[64];
+	} sm, memory, encoder, decoder;
+};
+_Static_assert(sizeof(struct vnv_export_sample) == 328, "stride of the samples");
+
 /* Every word is called without the library's lock, and a handle is checked like an entry point's. */
 static nvmlReturn_t enter(nvmlDevice_t device, unsigned flags)
 {
@@ -235,6 +247,34 @@ static nvmlReturn_t x_procs_compute(nvmlDevice_t device, unsigned *count, struct
 		fill(&procs[i], &p[i]);
 	free(p);
 	return n > room ? NVML_ERROR_INSUFFICIENT_SIZE : NVML_SUCCESS;
+}
+
+/* pmon's columns. It wants what happened in the last second, and takes the mean of a process' samples. */
+static nvmlReturn_t x_proc_samples(nvmlDevice_t device, nv_u64 since_us, nvmlValueType_t *type, unsigned *count,
+				   struct vnv_export_sample *samples)
+{
+	struct vgp_mon_proc_sample *s = NULL;
+	size_t n = 0;
+	nvmlReturn_t r;
+
+	if (!type || !count || (*count && !samples))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = enter(device, VNV_F_MIG);
+	if (r)
+		return r;
+	r = vnv_proc_samples(device, since_us, &s, &n);
+	vnv_unlock();
+	if (r)
+		return r;
+	*type = NVML_VALUE_TYPE_UNSIGNED_INT;
+	*count = (unsigned)MIN(n, (size_t)*count);
+	for (unsigned i = 0; i < *count; i++)
+		samples[i] = (struct vnv_export_sample){ .time_us = s[i].time_us,
+							 .sm = { .percent = s[i].util_gpu, .pid = s[i].pid },
+							 .memory = { .percent = s[i].util_memory, .pid = s[i].pid },
+							 .encoder.pid = UINT32_MAX, .decoder.pid = UINT32_MAX };
+	free(s);
+	return n ? NVML_SUCCESS : NVML_ERROR_NOT_FOUND;
 }
 
 static nvmlReturn_t procs_none(nvmlDevice_t device, unsigned *count)

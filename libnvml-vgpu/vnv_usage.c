@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "libnvml-vgpu/vnv.h"
+#include "libnvml-vgpu/vnv_process.h"
 
 nvmlReturn_t vnv_DeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *utilization)
 {
@@ -139,7 +139,7 @@ nvmlReturn_t vnv_DeviceGetSamples(nvmlDevice_t device, nvmlSamplingType_t type, 
 	return n ? NVML_SUCCESS : NVML_ERROR_NOT_FOUND;
 }
 
-static nvmlReturn_t proc_samples(nvmlDevice_t device, nv_u64 since, struct vgp_mon_proc_sample **out, size_t *n_out)
+nvmlReturn_t vnv_proc_samples(nvmlDevice_t device, nv_u64 since, struct vgp_mon_proc_sample **out, size_t *n_out)
 {
 	return vnv_result(vnv_ask_list(device, VGP_MON_PROC_SAMPLES, &(struct vnv_list){ .since = since }, sizeof(**out),
 				       (void **)out, n_out));
@@ -155,7 +155,7 @@ nvmlReturn_t vnv_DeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUti
 
 	if (!count)
 		return NVML_ERROR_INVALID_ARGUMENT;
-	r = proc_samples(device, since, &s, &n);
+	r = vnv_proc_samples(device, since, &s, &n);
 	if (r)
 		return r;
 	room = samples ? *count : 0;
@@ -180,7 +180,7 @@ nvmlReturn_t vnv_DeviceGetProcessesUtilizationInfo(nvmlDevice_t device, nvmlProc
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (info->version != NV_VERSION(nvmlProcessesUtilizationInfo_t, 1))
 		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-	r = proc_samples(device, info->lastSeenTimeStamp, &s, &n);
+	r = vnv_proc_samples(device, info->lastSeenTimeStamp, &s, &n);
 	if (r)
 		return r;
 	room = info->procUtilArray ? info->processSamplesCount : 0;

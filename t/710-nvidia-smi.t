@@ -108,6 +108,18 @@ else
 	fail "a CUDA program runs"
 fi
 
+# ---- load ----
+if nvml_hold 0 8 busy; then
+	for _ in 1 2 3 4 5 6 7 8; do
+		smi pmon -c 1 >"$T/pmon"
+		grep -qE "^ +0 +$HOLD_PID +C +[1-9]" "$T/pmon" && break
+	done
+	like "pmon has the load of a process" "$(cat "$T/pmon")" "^ +0 +$HOLD_PID +C +[1-9][0-9]* +[0-9]+ +- +- +hold"
+	ok "the program ends" nvml_release
+else
+	fail "a CUDA program runs"
+fi
+
 # ---- errors are told ----
 like "without nodes" "$(VGPU_PATH=$T smi 2>&1)" "couldn't communicate with the NVIDIA driver|No devices were found|UUID"
 done_testing
