@@ -3,7 +3,7 @@
  * added as mma_sum.h says.
  *
  * Small floats become f16, which holds all of them. Each element is kept as
- * an f32 and its exponent. For 16 rows at a time the greatest exponent of a
+ * an f32 and its exponent. For 8 rows at a time the greatest exponent of a
  * group is found, then every product is scaled to it, cut off by the
  * conversion to integer, and added as integer: what can be done in f32 exactly
  * as long as no factor is infinite, NaN, or (bf16, tf32) of an extreme
@@ -18,6 +18,8 @@
 #define MAX_P MMA_MAX_P
 #define MAX_Q MMA_MAX_Q
 #define ZERO_EXP (-1000)
+/* What is compiled for one shape must be inside its function. */
+#define INLINE static inline __attribute__((always_inline))
 
 /* The factors' encodings, and which ones mma.sp has left out. */
 struct bits {
@@ -43,7 +45,7 @@ struct plan {
  * Products of small floats go to the f16 pipeline in two halves: of four (with
  * mma.sp eight) neighbours the first half, then the second.
  */
-static struct plan plan_of(const struct mma_shape *s)
+INLINE struct plan plan_of(const struct mma_shape *s)
 {
 	if (s->bits == 32 && s->nq == 16)
 		return (struct plan){ 2, 4, false };
@@ -51,7 +53,7 @@ static struct plan plan_of(const struct mma_shape *s)
 }
 
 /* Where column k of P and Q goes, so that groups are contiguous. */
-static unsigned place(const struct mma_shape *s, unsigned k)
+INLINE unsigned place(const struct mma_shape *s, unsigned k)
 {
 	unsigned half = s->sparse ? 4 : 2;
 
@@ -63,31 +65,31 @@ static unsigned place(const struct mma_shape *s, unsigned k)
 /* ---- gathering ---- */
 
 /* One element of a register's cell, as the encoding of b->type. */
-static uint32_t element(const struct mma_shape *s, uint64_t cell, unsigned e, const uint16_t *table)
+static inline uint32_t element(const struct mma_shape *s, uint32_t cell, unsigned e, const uint16_t *table)
 {
 	if (s->bits == 32)
-		return (uint32_t)cell & 0xffffe000u;
+		return cell & 0xffffe000u;
 	if (s->bits == 16)
-		return (uint32_t)cell >> (16 * e) & 0xffff;
+		return cell >> (16 * e) & 0xffff;
 	return table[cell >> (8 * e) & 0xff];
 }
 
-static void gather_p(const struct mma_shape *s, const struct mma_args *x, struct bits *b)
+INLINE void gather_p(const struct mma_shape *s, const struct mma_args *x, struct bits *b)
 {
-	const unsigned per = s->per_reg;
 	const uint16_t *table = s->bits == 8 ? mma_half_table(type_p(s, x->insn)) : NULL;
 	const uint64_t *const *regs = regs_p(s, x);
+	const unsigned per = s->per_reg;
+	uint32_t t[4][8];
 
 	for (unsigned i = 0; i < s->np / 8u; i++)
 		for (unsigned j = 0; j < s->kt_p; j++) {
-			const uint64_t *row = regs[frag_p(s, i, j)];
-
-			for (unsigned t = 0; t < 4; t++)
+			tile_columns(regs[frag_p(s, i, j)], t);
+			for (unsigned c = 0; c < 4; c++)
 				for (unsigned e = 0; e < per; e++) {
-					uint32_t *to = &b->p[place(s, 4 * per * j + per * t + e)][8 * i];
+					uint32_t *to = &b->p[place(s, per * (4 * j + c) + e)][8 * i];
 
 					for (unsigned g = 0; g < 8; g++)
-						to[g] = element(s, row[4 * g + t], e, table);
+						to[g] = element(s, t[c][g], e, table);
 				}
 		}
 }
@@ -104,29 +106,30 @@ static void gather_sparse(const struct mma_shape *s, const struct mma_args *x, s
 			unsigned at = place(s, mma_sparse_col(s, x, row, c)), in = c % (4 * per);
 			const uint64_t *reg = x->a[frag_p(s, row / 8, c / (4 * per))];
 
-			b->p[at][row] = element(s, reg[row % 8 * 4 + in / per], in % per, table);
+			b->p[at][row] = element(s, (uint32_t)reg[row % 8 * 4 + in / per], in % per, table);
 			b->there[at][row] = true;
 		}
 }
 
-static void gather_q(const struct mma_shape *s, const struct mma_args *x, struct bits *b)
+INLINE void gather_q(const struct mma_shape *s, const struct mma_args *x, struct bits *b)
 {
-	const unsigned per = s->per_reg;
 	const uint16_t *table = s->bits == 8 ? mma_half_table(type_q(s, x->insn)) : NULL;
 	const uint64_t *const *regs = regs_q(s, x);
+	const unsigned per = s->per_reg;
 
 	for (unsigned i = 0; i < s->nq / 8u; i++)
 		for (unsigned j = 0; j < s->kt; j++) {
 			const uint64_t *row = regs[frag_q(s, i, j)];
 
-			for (unsigned l = 0; l < LANES; l++)
-				for (unsigned e = 0; e < per; e++)
-					b->q[8 * i + l / 4][place(s, 4 * per * j + l % 4 * per + e)] = element(s, row[l], e, table);
+			for (unsigned g = 0; g < 8; g++)
+				for (unsigned c = 0; c < 4; c++)
+					for (unsigned e = 0; e < per; e++)
+						b->q[8 * i + g][place(s, per * (4 * j + c) + e)] = element(s, (uint32_t)row[4 * g + c], e, table);
 		}
 }
 
 /* Accumulators as f32: c[q][p]. */
-static void gather_c(const struct mma_shape *s, const struct mma_args *x, float c[MAX_Q][MAX_P])
+INLINE void gather_c(const struct mma_shape *s, const struct mma_args *x, float c[MAX_Q][MAX_P])
 {
 	if (x->insn->stype != IR_T_F16) {
 		uint32_t u[MAX_Q][MAX_P];
@@ -144,7 +147,7 @@ static void gather_c(const struct mma_shape *s, const struct mma_args *x, float 
 		}
 }
 
-static void scatter_halves(const struct mma_shape *s, const struct mma_args *x, const uint32_t d[MAX_Q][MAX_P])
+INLINE void scatter_halves(const struct mma_shape *s, const struct mma_args *x, const uint32_t d[MAX_Q][MAX_P])
 {
 	for (unsigned q = 0; q < s->nq; q += 2)
 		for (unsigned i = 0; i < s->np / 8u; i++) {
@@ -157,59 +160,99 @@ static void scatter_halves(const struct mma_shape *s, const struct mma_args *x, 
 
 /* ---- f32 and exponents ---- */
 
-/* n elements; true: none is infinite, NaN or, but for f16, outside 2^-50 … 2^60. */
-static bool spread_f16(const uint32_t *h, unsigned n, float *f, int16_t *exp)
+/* 8 elements; *bad: lanes that are infinite, NaN or, but for f16, outside 2^-50 … 2^60. */
+INLINE void spread_f16(const uint32_t *h, float *f, int16_t *exp, vi *bad)
 {
-	uint32_t bad = 0;
+	vi v, e, zero;
+	vf m;
+	vh x;
 
-	for (unsigned k = 0; k < n; k++) {
-		const uint32_t e = h[k] >> 10 & 31, low = e - 15;
-
-		bad |= e == 31;
-		exp[k] = (int16_t)(half_pick((h[k] & 0x7fff) == 0, (uint32_t)ZERO_EXP, low + (e == 0)));
-		f[k] = f32_of_f16(h[k]);
-	}
-	return !bad;
+	memcpy(&v, h, sizeof(v));
+	e = v >> 10 & 31;
+	*bad |= (vi)(e == 31);
+	zero = (vi)((v & 0x7fff) == 0);
+	m = (vf)((v & 0x7fff) << 13) * 0x1p112f;
+	m = (vf)((vi)m | (v & 0x8000) << 16);
+	e = e - 15 - (vi)(e == 0);
+	x = __builtin_convertvector((ZERO_EXP & zero) | (e & ~zero), vh);
+	memcpy(f, &m, sizeof(m));
+	memcpy(exp, &x, sizeof(x));
 }
 
-static bool spread_f32(const uint32_t *u, unsigned n, unsigned shift, float *f, int16_t *exp)
+INLINE void spread_f32(const uint32_t *u, int shift, float *f, int16_t *exp, vi *bad)
 {
-	uint32_t bad = 0;
+	vi v, e, zero;
+	vh x;
 
-	for (unsigned k = 0; k < n; k++) {
-		const uint32_t v = u[k] << shift, e = v >> 23 & 255, zero = (v & 0x7fffffff) == 0;
-
-		bad |= (e - 77 > 110) & !zero;
-		exp[k] = (int16_t)half_pick(zero, (uint32_t)ZERO_EXP, e - 127);
-		f[k] = f32_of(v);
-	}
-	return !bad;
+	memcpy(&v, u, sizeof(v));
+	v <<= shift;
+	e = v >> 23 & 255;
+	zero = (vi)((v & 0x7fffffff) == 0);
+	*bad |= ((vi)(e < 77) | (vi)(e > 187)) & ~zero;
+	x = __builtin_convertvector((ZERO_EXP & zero) | ((e - 127) & ~zero), vh);
+	memcpy(f, &v, sizeof(v));
+	memcpy(exp, &x, sizeof(x));
 }
 
-static bool spread(const uint32_t *u, unsigned n, unsigned type, float *f, int16_t *exp)
+INLINE void spread(const uint32_t *u, unsigned type, float *f, int16_t *exp, vi *bad)
 {
-	return type == IR_T_F16 ? spread_f16(u, n, f, exp) : spread_f32(u, n, type == IR_T_BF16 ? 16 : 0, f, exp);
+	if (type == IR_T_F16)
+		spread_f16(u, f, exp, bad);
+	else
+		spread_f32(u, type == IR_T_BF16 ? 16 : 0, f, exp, bad);
 }
 
-static bool make_factors(const struct mma_shape *s, const struct bits *b, struct factors *f)
+/* False: some factor is such that the sum needs mma_exact.c. */
+INLINE bool make_factors(const struct mma_shape *s, const struct bits *b, struct factors *f)
 {
-	bool tame = true;
+	int32_t lanes[VLANES], any = 0;
+	vi bad = { 0 };
 
 	for (unsigned k = 0; k < s->k; k++)
 		for (unsigned i = 0; i < s->np; i += VLANES)
-			tame &= spread(&b->p[k][i], VLANES, b->type, (float *)&f->p[i / VLANES][k], (int16_t *)&f->p_exp[i / VLANES][k]);
+			spread(&b->p[k][i], b->type, (float *)&f->p[i / VLANES][k], (int16_t *)&f->p_exp[i / VLANES][k], &bad);
 	for (unsigned q = 0; q < s->nq; q++)
-		tame &= spread(b->q[q], s->k, b->type, f->q[q], f->q_exp[q]);
-	return tame;
+		for (unsigned k = 0; k < s->k; k += VLANES)
+			spread(&b->q[q][k], b->type, &f->q[q][k], &f->q_exp[q][k], &bad);
+	memcpy(lanes, &bad, sizeof(lanes));
+	for (unsigned r = 0; r < VLANES; r++)
+		any |= lanes[r];
+	return !any;
 }
 
 /* ---- the sum ---- */
+
+/* x = (sum + c) * 2^(e - 25), exactly */
+INLINE void finish_sum(const vi *sum, const vi *c, const vi *e, double *x)
+{
+	vq s[2], t[2], u[2];
+
+	memcpy(s, sum, sizeof(s));
+	memcpy(t, c, sizeof(t));
+	memcpy(u, e, sizeof(u));
+	for (int h = 0; h < 2; h++) {
+		const vd v = __builtin_convertvector(s[h], vd) + __builtin_convertvector(t[h], vd);
+		const vd r = v * (vd)(__builtin_convertvector(u[h] + (1023 - MMA_KEPT), vl) << 52);
+
+		memcpy(x + 4 * h, &r, sizeof(r));
+	}
+}
+
+INLINE bool scale_is_top(const vi *bits)
+{
+	int32_t b[VLANES], any = 0;
+
+	memcpy(b, bits, sizeof(b));
+	for (unsigned r = 0; r < VLANES; r++)
+		any |= b[r] == 254;
+	return any;
+}
 
 /*
  * x[r] = the sum over k of the group and c[r], before rounding. Products of at
  * most 16 factors not zero, below 2^27 each, fit the integers.
  */
-static void sum_group(const struct factors *f, unsigned rows, unsigned q, unsigned k0, unsigned n, const float *c, int c_emin, double *x)
+INLINE void sum_group(const struct factors *f, unsigned rows, unsigned q, unsigned k0, unsigned n, const float *c, int c_emin, double *x)
 {
 	vh top = (vh){ 0 } + ZERO_EXP;
 	vi ec, e, sum = { 0 }, less, cut_c, scale_bits;
@@ -234,15 +277,13 @@ static void sum_group(const struct factors *f, unsigned rows, unsigned q, unsign
 	for (unsigned k = k0; k < k0 + n; k++)
 		sum += __builtin_convertvector(f->p[rows][k] * f->q[q][k] * scale, vi);
 	cut_c = __builtin_convertvector(vc * scale, vi);
-	for (unsigned r = 0; r < VLANES; r++) {
-		const double unit = f64_of((uint64_t)(1023 - MMA_KEPT + e[r]) << 52);
-		const double v = ((double)sum[r] + (double)cut_c[r]) * unit;
-
-		x[r] = scale_bits[r] == 254 ? (double)c[r] : v;
-	}
+	finish_sum(&sum, &cut_c, &e, x);
+	if (scale_is_top(&scale_bits))
+		for (unsigned r = 0; r < VLANES; r++)
+			x[r] = scale_bits[r] == 254 ? (double)c[r] : x[r];
 }
 
-static void round_rows(const double *x, unsigned type, float *out, uint32_t *bits)
+INLINE void round_rows(const double *x, unsigned type, float *out, uint32_t *bits)
 {
 	uint64_t tiny = 0;
 
@@ -253,11 +294,16 @@ static void round_rows(const double *x, unsigned type, float *out, uint32_t *bit
 			out[r] = f32_of_f16(bits[r]);
 		return;
 	}
-	for (unsigned r = 0; r < VLANES; r++) {
-		const uint64_t u = bits_of_f64(x[r]), low = u & INT64_MAX;
+	for (int h = 0; h < 2; h++) {
+		vl u, low;
+		vfq r;
 
-		tiny |= (uint64_t)(low - 1 < UINT64_C(0x3810000000000000) - 1);
-		out[r] = (float)f64_of(u & ~UINT64_C(0x1fffffff)) + 0.0f;
+		memcpy(&u, x + 4 * h, sizeof(u));
+		low = u & INT64_MAX;
+		low = (vl)(low > 0) & (vl)(low < INT64_C(0x3810000000000000));
+		tiny |= (uint64_t)(low[0] | low[1] | low[2] | low[3]);
+		r = __builtin_convertvector((vd)(u & ~INT64_C(0x1fffffff)), vfq) + 0.0f;
+		memcpy(out + 4 * h, &r, sizeof(r));
 	}
 	if (tiny)
 		for (unsigned r = 0; r < VLANES; r++)
@@ -265,7 +311,7 @@ static void round_rows(const double *x, unsigned type, float *out, uint32_t *bit
 	memcpy(bits, out, VLANES * sizeof(*bits));
 }
 
-static bool is_finite(const float *c)
+INLINE bool is_finite(const float *c)
 {
 	uint32_t bad = 0;
 
@@ -274,7 +320,7 @@ static bool is_finite(const float *c)
 	return !bad;
 }
 
-static void add_late(const float *acc, const float *c, unsigned type, uint32_t *bits)
+INLINE void add_late(const float *acc, const float *c, unsigned type, uint32_t *bits)
 {
 	for (unsigned r = 0; r < VLANES; r++) {
 		const float v = acc[r] + c[r];
@@ -283,8 +329,8 @@ static void add_late(const float *acc, const float *c, unsigned type, uint32_t *
 	}
 }
 
-/* 16 rows of one column; false: not with these values. */
-static bool column(const struct factors *f, const struct plan *plan, unsigned rows, unsigned q, const float *c, unsigned type, uint32_t *d)
+/* 8 rows of one column; false: not with these values. */
+INLINE bool column(const struct factors *f, const struct plan *plan, unsigned rows, unsigned q, const float *c, unsigned type, uint32_t *d)
 {
 	double x[VLANES];
 	float acc[VLANES];
@@ -308,7 +354,7 @@ static bool column(const struct factors *f, const struct plan *plan, unsigned ro
 
 /* ---- any values ---- */
 
-static uint32_t exact_cell(const struct mma_shape *s, const struct bits *b, const struct plan *plan, unsigned p, unsigned q, float c,
+static __attribute__((noinline, cold)) uint32_t exact_cell(const struct mma_shape *s, const struct bits *b, const struct plan *plan, unsigned p, unsigned q, float c,
 			   unsigned type)
 {
 	struct mma_val va[MAX_K], vb[MAX_K], acc = mma_val_of(plan->late ? 0 : type == IR_T_F16 ? f16_of_f32(c) : bits_of_f32(c), type);
@@ -334,42 +380,79 @@ static uint32_t exact_cell(const struct mma_shape *s, const struct bits *b, cons
 	return r;
 }
 
-static void run_float(const struct mma_args *x)
+/* from: type of the factors, as the tensor cores see them */
+INLINE void run_shape(const struct mma_args *x, const struct mma_shape *s, unsigned from, bool half)
 {
-	struct mma_shape s;
 	struct bits b;
 	struct factors f;
-	struct plan plan;
-	float c[MAX_Q][MAX_P] = { { 0 } };
+	const struct plan plan = plan_of(s);
+	float c[MAX_Q][MAX_P];
 	uint32_t d[MAX_Q][MAX_P];
 	/* wmma: an f16 result of f32 accumulators is rounded twice */
-	const unsigned type = x->insn->stype == IR_T_F16 ? x->insn->type : IR_T_F32;
+	const unsigned type = half ? IR_T_F16 : IR_T_F32;
 	bool tame;
 
-	if (!mma_shape_of(x->insn, &s))
-		return;
-	b.type = mma_is_small(x->insn->type3) ? IR_T_F16 : x->insn->type3;
-	plan = plan_of(&s);
-	if (s.sparse)
-		gather_sparse(&s, x, &b);
+	b.type = from;
+	if (s->sparse)
+		gather_sparse(s, x, &b);
 	else
-		gather_p(&s, x, &b);
-	gather_q(&s, x, &b);
-	gather_c(&s, x, c);
-	tame = make_factors(&s, &b, &f);
-	for (unsigned q = 0; q < s.nq; q++)
-		for (unsigned p = 0; p < s.np; p += VLANES)
+		gather_p(s, x, &b);
+	if (s->k < VLANES)             /* the rest of a vector */
+		memset(b.q, 0, sizeof(b.q));
+	gather_q(s, x, &b);
+	gather_c(s, x, c);
+	tame = make_factors(s, &b, &f);
+	for (unsigned q = 0; q < s->nq; q++)
+		for (unsigned p = 0; p < s->np; p += VLANES)
 			if (!tame || !column(&f, &plan, p / VLANES, q, &c[q][p], type, &d[q][p]))
 				for (unsigned r = p; r < p + VLANES; r++)
-					d[q][r] = exact_cell(&s, &b, &plan, r, q, c[q][r], type);
-	if (type != x->insn->type)
-		for (unsigned q = 0; q < s.nq; q++)
-			for (unsigned p = 0; p < s.np; p++)
+					d[q][r] = exact_cell(s, &b, &plan, r, q, c[q][r], type);
+	if (type != x->insn->type && x->insn->type == IR_T_F16)
+		for (unsigned q = 0; q < s->nq; q++)
+			for (unsigned p = 0; p < s->np; p++)
 				d[q][p] = f16_of_f32(f32_of(d[q][p]));
 	if (x->insn->type == IR_T_F16)
-		scatter_halves(&s, x, d);
+		scatter_halves(s, x, d);
 	else
-		scatter_d32(&s, x, d);
+		scatter_d32(s, x, d);
+}
+
+static void run_float(const struct mma_args *x)
+{
+	const unsigned t = x->insn->type3;
+	struct mma_shape s;
+
+	if (mma_shape_of(x->insn, &s))
+		run_shape(x, &s, mma_is_small(t) ? IR_T_F16 : t, x->insn->type == IR_T_F16 && x->insn->stype == IR_T_F16);
+}
+
+/* The forms that programs use most, compiled for their shape. */
+#define SHAPE(type, k, elem, tiles) (struct mma_shape){ 16, 8, 16, 8, k, elem, 32 / (elem), tiles, tiles, false, false }
+#define COMMON(C) \
+	C(f32_f16_k16, F16, SHAPE(F16, 16, 16, 2), F32) C(f16_f16_k16, F16, SHAPE(F16, 16, 16, 2), F16) \
+	C(f32_f16_k8, F16, SHAPE(F16, 8, 16, 1), F32) C(f16_f16_k8, F16, SHAPE(F16, 8, 16, 1), F16) \
+	C(f32_bf16_k16, BF16, SHAPE(BF16, 16, 16, 2), F32) C(f32_tf32_k8, TF32, SHAPE(TF32, 8, 32, 2), F32) \
+	C(f32_tf32_k4, TF32, SHAPE(TF32, 4, 32, 1), F32)
+#define RUN(name, from, shape, d) \
+static void run_##name(const struct mma_args *x) \
+{ \
+	const struct mma_shape s = shape; \
+\
+	run_shape(x, &s, IR_T_##from, IR_T_##d == IR_T_F16); \
+}
+COMMON(RUN)
+#undef RUN
+
+static mma_fn common(const struct ir_insn *i, const struct mma_shape *s)
+{
+#define MATCH(name, from, shape, d) { IR_T_##from, IR_T_##d, shape, run_##name },
+	static const struct { uint8_t from, d; struct mma_shape s; mma_fn run; } all[] = { COMMON(MATCH) };
+#undef MATCH
+
+	for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+		if (all[k].from == i->type3 && all[k].d == i->type && i->stype == i->type && !memcmp(&all[k].s, s, sizeof(*s)))
+			return all[k].run;
+	return NULL;
 }
 
 mma_fn ALU_NAME(mma_select_float)(const struct ir_insn *i, const struct mma_shape *s)
@@ -378,5 +461,7 @@ mma_fn ALU_NAME(mma_select_float)(const struct ir_insn *i, const struct mma_shap
 
 	if (kind > IR_MMA_F8F6F4 || s->np == 8)
 		return NULL;
-	return t == IR_T_F16 || t == IR_T_BF16 || t == IR_T_TF32 || mma_is_small(t) ? run_float : NULL;
+	if (t != IR_T_F16 && t != IR_T_BF16 && t != IR_T_TF32 && !mma_is_small(t))
+		return NULL;
+	return common(i, s) ? common(i, s) : run_float;
 }

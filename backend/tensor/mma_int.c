@@ -3,7 +3,7 @@
  * exact; added to the accumulator it wraps, or with .satfinite clamps.
  *
  * 8- and 4-bit elements become pairs of 16-bit ones, neighbours in k, which
- * one instruction multiplies and adds, for 16 rows at a time.
+ * one instruction multiplies and adds, for 8 rows at a time.
  */
 #include "backend/tensor/mma_vec.h"
 #include "backend/tensor/tensor_impl.h"
@@ -35,15 +35,13 @@ static void gather_p(const struct mma_shape *s, const struct mma_args *x, struct
 	const unsigned type = type_p(s, x->insn), half = s->per_reg / 2u;
 	const uint64_t *const *regs = regs_p(s, x);
 
-	if (s->np < VLANES)
-		memset(m->p[0], 0, sizeof(m->p[0]));
 	for (unsigned i = 0; i < s->np / 8u; i++)
 		for (unsigned j = 0; j < s->kt; j++) {
 			const uint64_t *row = regs[frag_p(s, i, j)];
 
 			for (unsigned t = 0; t < 4; t++)
 				for (unsigned e = 0; e < half; e++) {
-					int32_t *to = (int32_t *)&m->p[i / 2][half * (4 * j + t) + e] + i % 2 * 8;
+					int32_t *to = (int32_t *)&m->p[i][half * (4 * j + t) + e];
 
 					for (unsigned g = 0; g < 8; g++)
 						to[g] = pair(row[4 * g + t], 2 * e, type);
@@ -55,13 +53,13 @@ static void gather_sparse(const struct mma_shape *s, const struct mma_args *x, s
 {
 	const unsigned per = s->per_reg;
 
-	memset(m->p[0], 0, sizeof(m->p[0]));
+	memset(m->p, 0, 2 * sizeof(m->p[0]));
 	for (unsigned row = 0; row < 16; row++)
 		for (unsigned c = 0; c < s->k / 2u; c++) {
 			const unsigned col = mma_sparse_col(s, x, row, c), in = c % (4 * per);
 			const uint64_t *reg = x->a[frag_p(s, row / 8, c / (4 * per))];
 			const int v = element(reg[row % 8 * 4 + in / per], in % per, x->insn->type3);
-			int32_t *to = (int32_t *)&m->p[0][col / 2] + row;
+			int32_t *to = (int32_t *)&m->p[row / 8][col / 2] + row % 8;
 
 			/* the other half belongs to a column of its own */
 			if (col % 2)
@@ -116,7 +114,7 @@ static void run_int(const struct mma_args *x)
 
 			for (unsigned k = 0; k < s.k / 2u; k++)
 				vi_add_products(&sum, &m.p[p / VLANES][k], m.q[q][k]);
-			for (unsigned r = p; r < s.np && r < p + VLANES; r++)
+			for (unsigned r = p; r < p + VLANES; r++)
 				c[q][r] = add(c[q][r], sum[r - p], clamp);
 		}
 	scatter_d32(&s, x, c);

@@ -9,8 +9,8 @@
  * The registers of P are in the order of frag_p(), those of Q of frag_q(); the
  * accumulators' tiles of frag_c().
  *
- * The files with ALU levels (ALU_NAME) are compiled for any x86-64, for AVX2
- * and for AVX-512. All give the same bits: no contraction, nothing that depends
+ * The files with ALU levels (ALU_NAME) are compiled for any x86-64 and again for
+ * AVX2. Both give the same bits: no contraction, nothing that depends
  * on the level but the instructions that compute it.
  */
 #ifndef VGPU_BACKEND_TENSOR_TENSOR_IMPL_H
@@ -128,8 +128,6 @@ MMA_FAMILIES(MMA_DECL)
 
 mma_fn mma_select_base(const struct ir_insn *i);
 mma_fn mma_select_avx2(const struct ir_insn *i);
-mma_fn mma_select_avx512(const struct ir_insn *i);
 bool mma_cpu_has_avx2(void);
-bool mma_cpu_has_avx512(void);
 
 #endif
