@@ -2,13 +2,14 @@
 # mount.sh: sourced by the scripts of bench/. A vgpufs of this build tree on a
 # private directory, for as long as the script runs.
 
-# bench_mount TOP [OPTIONS OF vgpuctl create…]: sets T (a directory), VGPU_PATH, LD_LIBRARY_PATH and BENCH_SUPER
-# (the parent of all workers); needs root. BENCH_CPUS: the CPUs that they may use, as taskset takes them.
+# bench_mount TOP [OPTIONS OF vgpuctl create…]: sets T (a directory), VGPU_PATH, VGPU_CACHE_DIR, LD_LIBRARY_PATH
+# and BENCH_SUPER (the parent of all workers); needs root. BENCH_CPUS: the CPUs that they may use, as taskset takes them.
 bench_mount() {
 	local top=$1 k
 	shift
 	T=$(mktemp -d /tmp/vgpufs-bench-XXXXXX)
-	mkdir -p "$T/mnt" "$T/lib" "$T/state"
+	mkdir -p "$T/mnt" "$T/lib" "$T/state" "$T/cache"
+	export VGPU_CACHE_DIR=$T/cache
 	trap bench_unmount EXIT
 	cp "$top/libcuda-vgpu/libcuda.so" "$T/lib/libcuda.so.1"
 	"$top/tools/vgpuctl" --state "$T/state" create "$@" >/dev/null

@@ -38,6 +38,8 @@ extern struct cuda_ops cuda;
 /* Ends the program where r isn't CUDA_SUCCESS. */
 void cuda_must(int r, const char *what);
 CUfunction cuda_function(const char *name);
+/* What cuModuleLoadData took. */
+double cuda_parse_ms(void);
 void cuda_launch(CUfunction f, const uint32_t grid[3], const uint32_t block[3], void *params, size_t size);
 
 #endif

@@ -252,9 +252,14 @@ void extra_cancel(struct system *const *sys, unsigned n, const char *self)
 
 /* ---- compiling: a process reads PTX, and makes and runs each job twice ---- */
 
-static struct system *find_system(const char *name)
+static struct system *compile_system(const char *name)
 {
-	return !strcmp(name, "simd") ? &sys_simd : !strcmp(name, "interp") ? &sys_interp : NULL;
+	static struct system *const can[] = { &sys_simd, &sys_interp, &sys_cuda };
+
+	for (unsigned k = 0; k < sizeof(can) / sizeof(can[0]); k++)
+		if (!strcmp(can[k]->name, name))
+			return can[k];
+	return NULL;
 }
 
 static double cpu_s(void)
@@ -265,10 +270,10 @@ static double cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* Prints: parse, first runs, CPU time of first runs, later runs, in ms. */
+/* Prints: parse, first runs, CPU time of first runs (this process'), later runs, in ms. */
 int extra_compile_child(const char *name)
 {
-	struct system *s = find_system(name);
+	struct system *s = compile_system(name);
 	double first = 0, first_cpu = 0, later = 0;
 
 	if (!s || s->open(s))
@@ -290,10 +295,12 @@ int extra_compile_child(const char *name)
 		for (int r = 0; r < 3; r++)
 			t[r] = run_once(s, &j);
 		later += median(t, 3);
+		if (s->over)
+			s->over(s, &j);
 		job_over(&j);
 		window_rewind(mark);
 	}
-	printf("%.6f %.6f %.6f %.6f\n", backend_parse_ms(s), first * 1e3, first_cpu * 1e3, later * 1e3);
+	printf("%.6f %.6f %.6f %.6f\n", is_cuda(s) ? cuda_parse_ms() : backend_parse_ms(s), first * 1e3, first_cpu * 1e3, later * 1e3);
 	s->close(s);
 	return 0;
 }
@@ -304,15 +311,14 @@ struct compiled {
 
 static const char *const size_names[] = { "tiny", "small", "full" };
 
-static bool compile_once(const char *self, const char *name, const char *cache, enum size size, struct compiled *c)
+static bool compile_once(const char *self, const char *name, enum size size, struct compiled *c)
 {
 	char cmd[8192];
 	bool ok;
 	FILE *f;
 
-	/* whatever place for a cache the backend takes, it is an own one */
-	snprintf(cmd, sizeof(cmd), "HOME='%s' XDG_CACHE_HOME='%s' VGPU_CACHE='%s' '%s' --threads %u --data '%s' --size %s --child-compile %s",
-		 cache, cache, cache, self, opt.threads, opt.data, size_names[size], name);
+	snprintf(cmd, sizeof(cmd), "'%s' --threads %u --data '%s' --size %s --child-compile %s", self, opt.threads, opt.data, size_names[size],
+		 name);
 	f = popen(cmd, "re");
 	if (!f)
 		return false;
@@ -320,13 +326,35 @@ static bool compile_once(const char *self, const char *name, const char *cache, 
 	return pclose(f) == 0 && ok;
 }
 
-static void remove_tree(const char *dir)
+/*
+ * An empty cache: VGPU_CACHE_DIR is where compiled kernels are kept. A mount of bench/mount.sh has one of its own, which our
+ * backends here use, too; without such a mount it is made, and the caller takes it away.
+ */
+static bool empty_cache(char made[])
+{
+	const char *dir = getenv("BENCH_SUPER") ? getenv("VGPU_CACHE_DIR") : NULL;
+	char cmd[4200];
+
+	if (!dir) {
+		if (!mkdtemp(made))
+			die("no temporary directory");
+		setenv("VGPU_CACHE_DIR", made, 1);
+		return true;
+	}
+	snprintf(cmd, sizeof(cmd), "rm -rf --one-file-system '%s'/*", dir);
+	if (system(cmd))
+		die("can't empty %s", dir);
+	return false;
+}
+
+static void remove_cache(const char *made)
 {
 	char cmd[128];
 
-	snprintf(cmd, sizeof(cmd), "rm -rf --one-file-system '%s'", dir);
+	unsetenv("VGPU_CACHE_DIR");
+	snprintf(cmd, sizeof(cmd), "rm -rf --one-file-system '%s'", made);
 	if (system(cmd))
-		fprintf(stderr, "bench_engine: %s stays\n", dir);
+		fprintf(stderr, "bench_engine: %s stays\n", made);
 }
 
 /* Medians of fresh caches and of the second runs with them. */
@@ -337,13 +365,12 @@ static void compile_runs(const char *self, struct system *s, enum size size)
 
 	for (int r = 0; r < RUNS; r++) {
 		char cache[] = "/tmp/bench-cache-XXXXXX";
+		bool made = empty_cache(cache), ok;
 		struct compiled cold, warm;
-		bool ok;
 
-		if (!mkdtemp(cache))
-			die("no temporary directory");
-		ok = compile_once(self, s->name, cache, size, &cold) && compile_once(self, s->name, cache, size, &warm);
-		remove_tree(cache);
+		ok = compile_once(self, s->name, size, &cold) && compile_once(self, s->name, size, &warm);
+		if (made)
+			remove_cache(cache);
 		if (!ok) {
 			printf("compile  %-8s failed\n", s->name);
 			return;
@@ -364,7 +391,7 @@ static void compile_runs(const char *self, struct system *s, enum size size)
 void extra_compile(struct system *const *sys, unsigned n, const char *self)
 {
 	for (unsigned k = 0; k < n; k++) {
-		if (!find_system(sys[k]->name))
+		if (!compile_system(sys[k]->name))
 			continue;
 		compile_runs(self, sys[k], SIZE_TINY);
 		if (opt.size != SIZE_TINY)

@@ -6,7 +6,7 @@
  * interleaved between the systems, because machines are noisy.
  *
  *   bench_engine [--threads N] [--runs N] [--size full|small|tiny] [--kernels A,B] [--what times,launch,cancel,compile]
- *                [--levels avx512,avx2,sse] [--stat median|min] [--json FILE] [--data DIR] [SYSTEM…]
+ *                [--levels avx512,avx2,sse4.2] [--stat median|min] [--json FILE] [--data DIR] [SYSTEM…]
  */
 #include <omp.h>
 #include <stdlib.h>
@@ -136,7 +136,7 @@ static unsigned run_jobs(struct system *const *sys, unsigned n, struct result *r
 static void usage(FILE *to, int status)
 {
 	fprintf(to, "usage: bench_engine [--threads N] [--runs N] [--size full|small|tiny] [--kernels A,B] [--what times,launch,cancel,compile]\n"
-			"                    [--levels avx512,avx2,sse] [--stat median|min] [--json FILE] [--data DIR] [SYSTEM…]\n"
+			"                    [--levels avx512,avx2,sse4.2] [--stat median|min] [--json FILE] [--data DIR] [SYSTEM…]\n"
 			"systems: simd interp cuda pocl c hand (as given: simd pocl c hand)\n");
 	exit(status);
 }

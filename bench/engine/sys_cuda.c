@@ -18,6 +18,7 @@ static CUfunction function;
 static CUdeviceptr mem[BUFS_MAX];
 static uint8_t params[64];
 static uint32_t param_bytes;
+static double parse_ms;
 
 static const char *cuda_load(void)
 {
@@ -47,9 +48,16 @@ static const char *make_context(void)
 	if (cuda.ctx_create(&context, 0, 0))
 		return "no context can be made";
 	text = read_text(opt.data, "kernels.ptx");
+	parse_ms = -now_s() * 1e3;
 	cuda_must(cuda.module_load(&module, text), "cuModuleLoadData");
+	parse_ms += now_s() * 1e3;
 	free(text);
 	return NULL;
+}
+
+double cuda_parse_ms(void)
+{
+	return parse_ms;
 }
 
 CUfunction cuda_function(const char *name)
