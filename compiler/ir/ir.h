@@ -322,6 +322,9 @@ struct ir_func {
 	uint32_t max_cluster_rank;
 	bool explicit_cluster, blocks_are_clusters;
 	bool address_taken;        /* its address is a value somewhere: an indirect call may reach it */
+	bool unparsed;             /* defined, but its body hasn't been read yet: see ir_need_func */
+	bool passed;               /* the passes have run over it */
+	uint32_t *refs, n_refs;    /* of a module with ->lazy: symbols that the body names, perhaps some too many */
 };
 
 enum ir_sym_kind { IR_SYM_VAR, IR_SYM_FUNC };
@@ -332,9 +335,26 @@ struct ir_sym {
 };
 
 struct ir_arena;
+struct vgpu_err;
+
+/* A source text, as it was compiled; ends in NUL. */
+struct ir_text {
+	char *text;
+	size_t len;
+};
+
+struct ir_module;
+
+/* Whoever can read bodies later (compiler/ptx). */
+struct ir_lazy {
+	int (*need)(struct ir_module *m, uint32_t func, struct vgpu_err *err);
+	void (*free)(struct ir_module *m);
+};
 
 struct ir_module {
 	struct ir_arena *arena;
+	struct ir_lazy *lazy;      /* NULL: all bodies are there */
+	bool laid_out;             /* pass_layout has placed what several functions share */
 	uint32_t version;          /* 10*major + minor of .version: 90 */
 	uint32_t target;           /* 75, 90, 120 */
 	bool target_arch_specific; /* sm_90a, sm_120f */
@@ -348,12 +368,23 @@ struct ir_module {
 	const char **files;        /* .file names by number */
 	uint32_t n_files;
 	bool no_contract;          /* keep mul and add apart: option of ptx_compile */
+	/* option keep_text: what it was made from, for whoever compiles it again elsewhere */
+	struct ir_text *texts;
+	uint32_t n_texts;
+	unsigned max_target;       /* options of ptx_compile */
+	bool opt_lazy;
 };
 
 void ir_module_free(struct ir_module *m);
 /* Index of a function by name, -1. */
 int ir_module_find_func(const struct ir_module *m, const char *name);
 int ir_module_find_var(const struct ir_module *m, const char *name);
+/*
+ * Before anything else of a function than its header is looked at: reads its body, and all that it can reach, when that
+ * hasn't happened. One that can't be read has ->unsupported afterwards, as have its callers. Who runs other functions
+ * of the module meanwhile isn't disturbed. -E_NOMEM, -E_INTERNAL.
+ */
+int ir_need_func(struct ir_module *m, uint32_t func, struct vgpu_err *err);
 
 /* A function's symbol by its local number (results, parameters, locals). */
 struct ir_var *ir_func_local(const struct ir_func *f, uint32_t sym);

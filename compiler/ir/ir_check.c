@@ -125,7 +125,7 @@ static int check_func(struct check *c)
 	int r = 0;
 
 	c->i = NULL;
-	if (!f->defined)
+	if (!f->defined || f->unparsed || (c->m->lazy && (f->passed || f->unsupported)))
 		return 0;
 	if (!f->n_blocks)
 		return bad(c, "function without blocks");

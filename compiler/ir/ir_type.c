@@ -37,8 +37,19 @@ enum ir_type_class ir_type_class(enum ir_type t)
 
 void ir_module_free(struct ir_module *m)
 {
-	if (m)
-		ir_arena_free(m->arena);   /* m itself lives in it */
+	if (!m)
+		return;
+	if (m->lazy)
+		m->lazy->free(m);
+	for (uint32_t i = 0; i < m->n_texts; i++)
+		free(m->texts[i].text);
+	free(m->texts);
+	ir_arena_free(m->arena);   /* m itself lives in it */
+}
+
+int ir_need_func(struct ir_module *m, uint32_t func, struct vgpu_err *err)
+{
+	return m->lazy ? m->lazy->need(m, func, err) : 0;
 }
 
 int ir_module_find_func(const struct ir_module *m, const char *name)

@@ -18,6 +18,7 @@ struct pass_opts {
 	void *cookie;
 };
 
+/* Each runs over the functions that are parsed and that it hasn't run over (ir_func.passed). */
 #define PASS(name, doc) int pass_##name(struct ir_module *m, struct vgpu_err *err);
 #include "compiler/pass/pass.def"
 #undef PASS

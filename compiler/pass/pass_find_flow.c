@@ -10,7 +10,7 @@ int pass_find_flow(struct ir_module *m, struct vgpu_err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < m->n_funcs; i++)
-		if (m->funcs[i].defined)
+		if (m->funcs[i].defined && !m->funcs[i].passed)
 			r = ir_cfg(m, &m->funcs[i], err);
 	return r;
 }

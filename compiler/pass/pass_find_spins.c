@@ -140,7 +140,7 @@ int pass_find_spins(struct ir_module *m, struct vgpu_err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < m->n_funcs; i++)
-		if (m->funcs[i].defined)
+		if (m->funcs[i].defined && !m->funcs[i].passed)
 			r = find(m, &m->funcs[i], err);
 	while (!r && news) {
 		news = false;

@@ -94,7 +94,7 @@ int pass_find_uses(struct ir_module *m, struct vgpu_err *err)
 	for (uint32_t i = 0; i < m->n_funcs; i++) {
 		struct ir_func *f = &m->funcs[i];
 
-		for (uint32_t n = 0; n < f->n_blocks; n++)
+		for (uint32_t n = 0; n < f->n_blocks && !f->passed; n++)
 			for (uint32_t k = 0; k < f->blocks[n].n_insns; k++)
 				use_insn(m, f, &f->blocks[n].insns[k]);
 	}

@@ -389,7 +389,7 @@ int pass_fuse_mul_add(struct ir_module *m, struct vgpu_err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; !r && !m->no_contract && i < m->n_funcs; i++)
-		if (has_products(&m->funcs[i]))
+		if (!m->funcs[i].passed && has_products(&m->funcs[i]))
 			r = fuse_func(m, &m->funcs[i], err);
 	return r;
 }

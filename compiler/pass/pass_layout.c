@@ -11,7 +11,9 @@
  * Shared memory belongs to entries: a module's or a .func's variable is only
  * in the shared memory of entries that can reach it. Its offset is the same
  * in all of them: variables that some entry needs both of get different
- * bytes, others may share.
+ * bytes, others may share. Of a function whose body isn't there yet the
+ * module's variables are placed as those that it names, so that nothing moves
+ * when it is; then its own are added, which nobody else can reach.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,9 +77,14 @@ struct svar {
 	bool placed;
 };
 
+struct seen {
+	struct ir_var *v;
+	bool placed;               /* in an earlier run */
+};
+
 struct shared {
 	struct ir_module *m;
-	VGPU_VEC(struct ir_var *) vars;      /* the present entry's */
+	VGPU_VEC(struct seen) vars;          /* the present entry's */
 	VGPU_VEC(uint32_t) todo;             /* functions */
 	bool *seen_func, *seen_var;          /* by function; by module variable */
 	struct vgpu_htab ids;                /* struct ir_var * to number in all + 1 */
@@ -95,34 +102,43 @@ static void see_func(struct shared *s, uint32_t f)
 		s->nomem = true;
 }
 
-static void see_opnd(struct shared *s, const struct ir_opnd *o)
+static void see_var(struct shared *s, struct ir_var *v, bool placed)
 {
-	const struct ir_sym *sym;
-	struct ir_var *v;
+	struct seen x = { v, placed && !v->unsized };
 
-	for (unsigned k = 0; k < o->n_vec && o->vec; k++)
-		see_opnd(s, &o->vec[k]);
-	if (o->sym_local || (o->kind != IR_OPND_SYM && o->kind != IR_OPND_FUNC &&
-			     (o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_SYM)))
-		return;
-	sym = &s->m->syms[o->sym];
+	if (!vgpu_vec_push(&s->vars, x))
+		s->nomem = true;
+}
+
+static void see_sym(struct shared *s, uint32_t n)
+{
+	const struct ir_sym *sym = &s->m->syms[n];
+
 	if (sym->kind == IR_SYM_FUNC) {
 		see_func(s, sym->index);
-		return;
+	} else if (s->m->vars[sym->index].space == IR_SPACE_SHARED && !s->seen_var[sym->index]) {
+		s->seen_var[sym->index] = true;
+		see_var(s, &s->m->vars[sym->index], s->m->laid_out);
 	}
-	v = &s->m->vars[sym->index];
-	if (v->space != IR_SPACE_SHARED || s->seen_var[sym->index])
-		return;
-	s->seen_var[sym->index] = true;
-	if (!vgpu_vec_push(&s->vars, v))
-		s->nomem = true;
+}
+
+static void see_opnd(struct shared *s, const struct ir_opnd *o)
+{
+	for (unsigned k = 0; k < o->n_vec && o->vec; k++)
+		see_opnd(s, &o->vec[k]);
+	if (!o->sym_local && (o->kind == IR_OPND_SYM || o->kind == IR_OPND_FUNC ||
+			      (o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_SYM)))
+		see_sym(s, o->sym);
 }
 
 static void see_body(struct shared *s, struct ir_func *f)
 {
 	for (uint32_t k = 0; k < f->n_locals; k++)
-		if (f->locals[k].space == IR_SPACE_SHARED && !vgpu_vec_push(&s->vars, &f->locals[k]))
-			s->nomem = true;
+		if (f->locals[k].space == IR_SPACE_SHARED)
+			see_var(s, &f->locals[k], f->passed);
+	/* of a module with bodies that come later, those that are there are seen in the same way */
+	for (uint32_t k = 0; k < f->n_refs; k++)
+		see_sym(s, f->refs[k]);
 	for (uint32_t n = 0; n < f->n_blocks; n++)
 		for (uint32_t k = 0; k < f->blocks[n].n_insns; k++) {
 			struct ir_insn *i = &f->blocks[n].insns[k];
@@ -149,14 +165,14 @@ static void collect(struct shared *s, uint32_t entry)
 		see_body(s, &s->m->funcs[s->todo.v[--s->todo.n]]);
 }
 
-static void note(struct shared *s, uint32_t entry, struct ir_var *v)
+static void note(struct shared *s, uint32_t entry, const struct seen *x)
 {
-	uintptr_t id = (uintptr_t)vgpu_htab_get(&s->ids, (uintptr_t)v);
+	uintptr_t id = (uintptr_t)vgpu_htab_get(&s->ids, (uintptr_t)x->v);
 
 	if (!id) {
-		struct svar n = { .v = v };
+		struct svar n = { .v = x->v, .placed = x->placed };
 
-		if (!vgpu_vec_push(&s->all, n) || !vgpu_htab_put(&s->ids, (uintptr_t)v, (void *)s->all.n)) {
+		if (!vgpu_vec_push(&s->all, n) || !vgpu_htab_put(&s->ids, (uintptr_t)x->v, (void *)s->all.n)) {
 			s->nomem = true;
 			return;
 		}
@@ -210,15 +226,21 @@ static void measure(const struct shared *s, struct ir_func *entry, const struct 
 	entry->dyn_shared_offset = (uint32_t)vgpu_align_up(end, dyn_align);
 }
 
+/* Entries of this run: the first one also looks at those without a body. */
+static bool wants_layout(const struct ir_module *m, const struct ir_func *f)
+{
+	return f->is_entry && f->defined && !f->passed && (!f->unparsed || !m->laid_out);
+}
+
 static void place_all(struct shared *s)
 {
 	/* what several entries need first: their own variables then fill the gaps */
 	for (int several = 1; several >= 0; several--)
 		for (size_t k = 0; k < s->all.n; k++)
-			if ((s->all.v[k].entries.n > 1) == several)
+			if (!s->all.v[k].placed && (s->all.v[k].entries.n > 1) == several)
 				place(s, &s->all.v[k]);
 	for (uint32_t i = 0; i < s->m->n_funcs; i++)
-		if (s->m->funcs[i].is_entry && s->m->funcs[i].defined)
+		if (wants_layout(s->m, &s->m->funcs[i]))
 			measure(s, &s->m->funcs[i], &s->of[i]);
 }
 
@@ -230,11 +252,11 @@ static int lay_out_shared(struct ir_module *m, struct vgpu_err *err)
 	vgpu_htab_init_int(&s.ids);
 	s.nomem = !s.seen_func || !s.seen_var || !s.of;
 	for (uint32_t i = 0; !s.nomem && i < m->n_funcs; i++) {
-		if (!m->funcs[i].is_entry || !m->funcs[i].defined)
+		if (!wants_layout(m, &m->funcs[i]))
 			continue;
 		collect(&s, i);
 		for (size_t k = 0; k < s.vars.n; k++)
-			note(&s, i, s.vars.v[k]);
+			note(&s, i, &s.vars.v[k]);
 	}
 	if (!s.nomem)
 		place_all(&s);
@@ -257,6 +279,10 @@ int pass_layout(struct ir_module *m, struct vgpu_err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < m->n_funcs; i++)
-		r = lay_out_private(&m->funcs[i], err);
-	return r ? r : lay_out_shared(m, err);
+		if (!m->funcs[i].passed)
+			r = lay_out_private(&m->funcs[i], err);
+	if (!r)
+		r = lay_out_shared(m, err);
+	m->laid_out = true;
+	return r;
 }

@@ -35,5 +35,8 @@ int pass_run(struct ir_module *m, const struct pass_opts *opts, struct vgpu_err 
 		if (opts && opts->after)
 			opts->after(opts->cookie, passes[i].name, m);
 	}
-	return ir_check(m, err);
+	r = ir_check(m, err);
+	for (uint32_t i = 0; i < m->n_funcs; i++)
+		m->funcs[i].passed = !m->funcs[i].unparsed;
+	return r;
 }

@@ -47,9 +47,14 @@ int ptx_compile(const struct ptx_source *src, size_t n, unsigned max_target,
 
 struct pass_opts;
 
+/* From so much text on a module is worth opts.lazy, in which errors show late. */
+#define PTX_LAZY_B (1u << 20)
+
 struct ptx_options {
 	unsigned max_target;              /* as above */
 	bool no_contract;                 /* strict: keep mul and add apart (see pass_fuse_mul_add.c) */
+	bool keep_text;                   /* ir_module.texts */
+	bool lazy;                        /* bodies are read when ir_need_func asks for them; an error in one fails that one */
 	const struct pass_opts *passes;   /* compiler/pass/pass.h; may be NULL */
 };
 

@@ -61,6 +61,8 @@ static void link_opnd(struct link *l, const struct ir_opnd *o)
 
 static void link_func(struct link *l, const struct ir_func *f)
 {
+	for (uint32_t k = 0; f->unparsed && k < f->n_refs; k++)
+		link_sym(l, f->refs[k]);
 	for (uint32_t n = 0; n < f->n_blocks; n++)
 		for (uint32_t k = 0; k < f->blocks[n].n_insns; k++) {
 			const struct ir_insn *i = &f->blocks[n].insns[k];
@@ -105,33 +107,56 @@ static void fn_free(struct ptx_fn *fn)
 	free(fn);
 }
 
-static void parser_fini(struct ptx_parser *P)
+void ptx_parser_free(struct ptx_parser *P)
 {
-	vgpu_vec_free(&P->syms);
-	vgpu_vec_free(&P->vars);
-	vgpu_vec_free(&P->funcs);
-	vgpu_vec_free(&P->files);
+	if (!P)
+		return;
+	if (!P->kept) {
+		vgpu_vec_free(&P->syms);
+		vgpu_vec_free(&P->vars);
+		vgpu_vec_free(&P->funcs);
+		vgpu_vec_free(&P->files);
+	}
+	vgpu_vec_free(&P->bodies);
+	vgpu_vec_free(&P->sources);
+	vgpu_vec_free(&P->scan_seen);
 	free(P->names);
 	fn_free(P->fn_store);
 	ir_arena_free(P->arena);
-	vgpu_htab_fini(P->globals);
+	vgpu_htab_fini(&P->globals);
+	free(P);
 }
 
-static bool parser_init(struct ptx_parser *P)
+/* The module has its own arena from the start: it is freed by itself. */
+static struct ptx_parser *parser_new(const struct ptx_options *opts, struct ptx_diag *d)
 {
+	struct ptx_parser *P = calloc(1, sizeof(*P));
 	struct ir_arena *a = ir_arena_new();
 
-	if (!a)
-		return false;
-	P->m = ir_arena_alloc(a, sizeof(*P->m));
-	if (!P->m) {
+	if (P && a)
+		P->m = ir_arena_alloc(a, sizeof(*P->m));
+	if (!P || !P->m) {
 		ir_arena_free(a);
-		return false;
+		free(P);
+		return NULL;
 	}
 	P->m->arena = a;
+	P->diag = d;
+	P->max_target = opts ? opts->max_target : 0;
+	P->is_lazy = opts && opts->lazy;
+	P->open_source = UINT32_MAX;
+	vgpu_htab_init_str(&P->globals);
 	P->arena = ir_arena_new();
 	P->fn_store = calloc(1, sizeof(*P->fn_store));
-	return P->arena && P->fn_store;
+	return P;
+}
+
+static bool keep_texts(struct ptx_parser *P, const struct ptx_options *opts, size_t n)
+{
+	if (!opts || !(opts->keep_text || opts->lazy))
+		return true;
+	P->m->texts = calloc(n + 1, sizeof(*P->m->texts));
+	return P->m->texts != NULL;
 }
 
 /* One text, copied so that it ends in NUL; an embedded NUL ends it. */
@@ -151,7 +176,10 @@ static bool parse_source(struct ptx_parser *P, const struct ptx_source *src)
 	P->text = P->p = text;
 	P->end = text + len;
 	ok = ptx_parse_text(P, src);
-	free(text);
+	if (P->m->texts)
+		P->m->texts[P->m->n_texts++] = (struct ir_text){ text, len };
+	else
+		free(text);
 	P->text = P->p = P->end = P->line_start = NULL;
 	return ok;
 }
@@ -189,35 +217,54 @@ static int parse_all(struct ptx_parser *P, const struct ptx_source *src, size_t 
 		return vgpu_err_set(err, VGPU_E_NOMEM, "PTX text");
 	if (P->version_status)
 		return fail(P->diag, P->version_status, err);
+	if (P->indirect)
+		ptx_lazy_all(P);
+	if (P->nomem)
+		return vgpu_err_set(err, VGPU_E_NOMEM, "PTX text");
 	if (P->diag->n_errors)
 		return fail(P->diag, VGPU_E_INVALID_PTX, err);
 	return take_out(P) ? 0 : vgpu_err_set(err, VGPU_E_NOMEM, "PTX module");
 }
 
+/* Everything but the passes. */
+static int parse_and_link(struct ptx_parser *P, const struct ptx_source *src, size_t n, const struct ptx_options *opts,
+			  struct ptx_diag *d, struct vgpu_err *err)
+{
+	int r;
+
+	if (!P->arena || !P->fn_store || !keep_texts(P, opts, n))
+		return vgpu_err_set(err, VGPU_E_NOMEM, "PTX parser");
+	r = parse_all(P, src, n, err);
+	if (r)
+		return r;
+	P->m->no_contract = opts && opts->no_contract;
+	P->m->max_target = P->max_target;
+	P->m->opt_lazy = P->is_lazy;
+	r = link_module(P->m, d, err);
+	return r == -VGPU_E_INVALID_PTX ? fail(d, VGPU_E_INVALID_PTX, err) : r;
+}
+
 int ptx_parse(const struct ptx_source *src, size_t n, const struct ptx_options *opts, struct ir_module **out,
 	      struct ptx_diag *d, struct vgpu_err *err)
 {
-	struct vgpu_htab globals;
-	struct ptx_parser P = { .diag = d, .err = err, .max_target = opts ? opts->max_target : 0, .globals = &globals };
+	struct ptx_parser *P = parser_new(opts, d);
+	struct ir_module *m;
 	int r;
 
 	*out = NULL;
-	vgpu_htab_init_str(&globals);
-	if (!parser_init(&P))
-		r = vgpu_err_set(err, VGPU_E_NOMEM, "PTX parser");
+	if (!P)
+		return vgpu_err_set(err, VGPU_E_NOMEM, "PTX parser");
+	m = P->m;
+	r = parse_and_link(P, src, n, opts, d, err);
+	P->diag = NULL;
+	if (r == 0 && P->is_lazy && !P->indirect)
+		ptx_lazy_keep(P);
 	else
-		r = parse_all(&P, src, n, err);
-	if (!r) {
-		P.m->no_contract = opts && opts->no_contract;
-		r = link_module(P.m, d, err);
-		if (r == -VGPU_E_INVALID_PTX)
-			fail(d, VGPU_E_INVALID_PTX, err);
-	}
+		ptx_parser_free(P);
 	if (r)
-		ir_module_free(P.m);
+		ir_module_free(m);
 	else
-		*out = P.m;
-	parser_fini(&P);
+		*out = m;
 	return r;
 }
 

@@ -120,6 +120,16 @@ static bool grow_names(struct ptx_parser *P)
 	return true;
 }
 
+struct ptx_name *ptx_find(const struct ptx_parser *P, const char *s, size_t len)
+{
+	uint32_t h = hash_of(s, len);
+
+	for (struct ptx_name *n = P->names_cap ? P->names[h & (P->names_cap - 1)] : NULL; n; n = n->next)
+		if (n->hash == h && n->len == len && !memcmp(n->text, s, len))
+			return n;
+	return NULL;
+}
+
 struct ptx_name *ptx_intern(struct ptx_parser *P, const char *s, size_t len)
 {
 	uint32_t h = hash_of(s, len);

@@ -569,12 +569,59 @@ static bool parse_definition(struct ptx_parser *P, struct ir_func *f, struct hea
 	return true;
 }
 
+/* Leaves the body for later, if that can be. *left: it was. */
+static bool leave_body(struct ptx_parser *P, struct ir_func *f, const struct header *h, uint32_t index, bool drop, bool *left)
+{
+	struct ptx_body b = { .p = P->p, .line_start = P->line_start, .line = P->line, .loc_file = P->loc_file, .loc_line = P->loc_line,
+			      .source = (uint32_t)P->sources.n - 1, .rets = h->rets, .params = h->params, .at = h->at };
+	struct ptx_scan s = { .entry = f->is_entry };
+	bool closed = ptx_scan_body(P, &s);
+
+	*left = closed && !s.now && !P->nomem;
+	P->indirect |= s.indirect;
+	f->n_refs = (uint32_t)s.refs.n;
+	f->refs = ir_arena_array(P->m->arena, s.refs.n, sizeof(*f->refs));
+	if (!f->refs)
+		ptx_nomem(P);
+	else if (s.refs.n)
+		memcpy(f->refs, s.refs.v, s.refs.n * sizeof(*f->refs));
+	vgpu_vec_free(&s.refs);
+	if (*left && !drop) {
+		bool taken = P->funcs.v[index].address_taken;
+
+		ptx_body_note(P, index, &b);
+		P->funcs.v[index] = *f;
+		P->funcs.v[index].unparsed = true;
+		P->funcs.v[index].address_taken = taken;
+	}
+	if (!*left) {
+		P->p = b.p;
+		P->line = b.line;
+		P->line_start = b.line_start;
+	}
+	return !P->nomem;
+}
+
+bool ptx_parse_body_of(struct ptx_parser *P, uint32_t index)
+{
+	const struct ptx_body *b = &P->bodies.v[index];
+	struct header h = { .rets = b->rets, .params = b->params, .at = b->at };
+	struct ir_func f = P->funcs.v[index];
+	bool ok;
+
+	P->fn = P->fn_store;
+	reset_fn(P->fn);
+	ok = parse_definition(P, &f, &h, index, false);
+	P->fn = NULL;
+	return ok;
+}
+
 bool ptx_parse_function(struct ptx_parser *P, enum ir_linkage linkage, bool entry, const char *at)
 {
 	struct ir_func f = { .is_entry = entry, .linkage = (uint8_t)linkage };
 	struct header h = { 0 };
 	uint32_t index;
-	bool drop, ok;
+	bool drop, left, ok;
 
 	if (!parse_header(P, &f, &h))
 		return false;
@@ -587,6 +634,8 @@ bool ptx_parse_function(struct ptx_parser *P, enum ir_linkage linkage, bool entr
 		return ptx_error(P, h.at, "Function '%s' is .extern and has a body", f.name);
 	P->funcs.v[index].defined = true;
 	P->p++;
+	if (P->is_lazy && (!leave_body(P, &f, &h, index, drop, &left) || left))
+		return left;
 	P->fn = P->fn_store;
 	reset_fn(P->fn);
 	ok = parse_definition(P, &f, &h, index, drop);

@@ -17,7 +17,7 @@ static bool new_symbol(struct ptx_parser *P, struct ptx_name *name, uint8_t kind
 	if (!vgpu_vec_push(&P->syms, s))
 		return ptx_nomem(P);
 	if (linkage != IR_LINK_LOCAL &&
-	    !vgpu_htab_put_str(P->globals, name->text, (void *)(uintptr_t)P->syms.n))
+	    !vgpu_htab_put_str(&P->globals, name->text, (void *)(uintptr_t)P->syms.n))
 		return ptx_nomem(P);
 	return true;
 }
@@ -31,7 +31,7 @@ static int64_t present_symbol(struct ptx_parser *P, struct ptx_name *name, enum 
 		return name->bind->index;
 	if (linkage == IR_LINK_LOCAL)
 		return -1;
-	s = (uintptr_t)vgpu_htab_get_str(P->globals, name->text);
+	s = (uintptr_t)vgpu_htab_get_str(&P->globals, name->text);
 	return s ? (int64_t)s - 1 : -1;
 }
 
@@ -89,6 +89,8 @@ bool ptx_declare_var(struct ptx_parser *P, struct ptx_name *name, const struct i
 {
 	int64_t s = present_symbol(P, name, v->linkage);
 
+	if (P->kept)   /* ptx_scan.c has seen to it that there is none */
+		return ptx_error(P, at, "'%s' is declared too late", name->text);
 	if (s >= 0) {
 		if (P->syms.v[s].kind != IR_SYM_VAR)
 			return ptx_error(P, at, "'%s' is a function elsewhere", name->text);
@@ -561,11 +563,31 @@ static void recover(struct ptx_parser *P, const char *start)
 	}
 }
 
-static void close_file_scope(struct ptx_parser *P)
+void ptx_close_file_scope(struct ptx_parser *P)
 {
 	for (struct ptx_bind *b = P->file_binds; b; b = b->next_in_scope)
 		b->name->bind = b->outer;
 	P->file_binds = NULL;
+}
+
+/* What go_to() needs to come back to this text. */
+static bool begin_source(struct ptx_parser *P)
+{
+	struct ptx_source_scope s = { .text = P->text, .name = P->src_name, .len = (size_t)(P->end - P->text) };
+
+	if (!P->is_lazy)
+		return true;
+	s.name = ir_arena_strn(P->m->arena, P->src_name, strlen(P->src_name));
+	return s.name && vgpu_vec_push(&P->sources, s) ? true : ptx_nomem(P);
+}
+
+static void end_source(struct ptx_parser *P)
+{
+	if (P->is_lazy && P->sources.n) {
+		P->sources.v[P->sources.n - 1].binds = P->file_binds;
+		P->sources.v[P->sources.n - 1].version = P->version;
+	}
+	ptx_close_file_scope(P);
 }
 
 bool ptx_parse_text(struct ptx_parser *P, const struct ptx_source *src)
@@ -575,6 +597,8 @@ bool ptx_parse_text(struct ptx_parser *P, const struct ptx_source *src)
 	P->line_start = P->text;
 	P->seen_version = P->seen_target = false;
 	P->loc_file = P->loc_line = 0;
+	if (!begin_source(P))
+		return false;
 	for (;;) {
 		const char *at;
 
@@ -591,6 +615,6 @@ bool ptx_parse_text(struct ptx_parser *P, const struct ptx_source *src)
 		ptx_error(P, P->p, "Missing .version directive at start of file");
 	else if (!P->seen_target && !P->diag->n_errors && !P->stop)
 		ptx_error(P, P->p, "Missing .target directive");
-	close_file_scope(P);
+	end_source(P);
 	return !P->diag->n_errors && !P->nomem;
 }

@@ -22,6 +22,7 @@
 #include "compiler/ptx/ptx.h"
 #include "compiler/ptx/ptx_form.h"
 #include "util/compiler.h"
+#include "util/htab.h"
 #include "util/vec.h"
 
 #define PTX_MAX_VERSION 90           /* 9.0, which CUDA 13.0 writes */
@@ -101,6 +102,30 @@ struct ptx_fn {
 	unsigned nested_ranges;      /* register ranges declared in inner scopes */
 };
 
+/* What ptx_scan_body finds out. */
+struct ptx_scan {
+	bool entry;                  /* in: the body is one's */
+	bool now;                    /* it has effects outside: to be parsed at once */
+	bool indirect;               /* calls through pointers */
+	VGPU_VEC(uint32_t) refs;     /* symbols of the module */
+};
+
+/* A body that is to be parsed later: where it is, and its header's names. */
+struct ptx_body {
+	const char *p, *line_start;
+	uint32_t line, loc_file, loc_line, source;
+	struct ptx_name **rets, **params;
+	const char *at;
+};
+
+/* A text of which bodies are left, and what its names mean. */
+struct ptx_source_scope {
+	const char *text, *name;
+	size_t len;
+	uint32_t version;
+	struct ptx_bind *binds;
+};
+
 struct ptx_parser {
 	const char *p, *end;         /* text[len] is NUL */
 	const char *text, *line_start;
@@ -108,7 +133,6 @@ struct ptx_parser {
 	const char *src_name;
 	uint32_t loc_file, loc_line; /* last .loc */
 	struct ptx_diag *diag;
-	struct vgpu_err *err;
 	bool nomem, stop;            /* stop: too many errors */
 	int version_status;          /* E_UNSUPPORTED_PTX once .version or .target said so */
 	unsigned max_target;
@@ -127,7 +151,17 @@ struct ptx_parser {
 	struct ptx_name **names;     /* hash table */
 	size_t n_names, names_cap;
 	struct ptx_fn *fn, *fn_store; /* fn: NULL outside functions */
-	struct vgpu_htab *globals;   /* symbols that other texts can see: name to symbol + 1 */
+	struct vgpu_htab globals;    /* symbols that other texts can see: name to symbol + 1 */
+
+	/* bodies that are parsed later */
+	bool is_lazy, indirect;
+	bool kept;                   /* it lives with the module; syms, vars, funcs are the module's */
+	VGPU_VEC(struct ptx_body) bodies;           /* by function */
+	VGPU_VEC(struct ptx_source_scope) sources;
+	uint32_t open_source;        /* whose names have their meaning */
+	VGPU_VEC(uint32_t) scan_seen;               /* by symbol: scan_serial of the last body that names it */
+	uint32_t scan_serial;
+	struct ir_lazy lazy;
 };
 
 /* ptx_lex.c */
@@ -139,6 +173,8 @@ struct ptx_name *ptx_ident(struct ptx_parser *P);
 /* A mnemonic with all its modifiers. */
 struct ptx_name *ptx_spelling(struct ptx_parser *P);
 struct ptx_name *ptx_intern(struct ptx_parser *P, const char *s, size_t n);
+/* The name, if it has been met. */
+struct ptx_name *ptx_find(const struct ptx_parser *P, const char *s, size_t n);
 /* ".word": reads it if it is there; the word without its dot, NULL: none. */
 struct ptx_name *ptx_dot_word(struct ptx_parser *P);
 bool ptx_peek_char(struct ptx_parser *P, char c);
@@ -188,6 +224,8 @@ bool ptx_parse_type(struct ptx_parser *P, enum ir_type *t, unsigned *vec, uint32
 
 /* ptx_parse_func.c */
 bool ptx_parse_function(struct ptx_parser *P, enum ir_linkage linkage, bool entry, const char *at);
+/* The body of a function that is noted in P->bodies; P stands at its beginning. */
+bool ptx_parse_body_of(struct ptx_parser *P, uint32_t index);
 bool ptx_parse_directive_in_function(struct ptx_parser *P, struct ptx_name *word, const char *at);
 /* ptx_parse_insn.c */
 bool ptx_parse_insn(struct ptx_parser *P, struct ptx_name *spelling, const char *at, struct ir_insn *i);
@@ -210,11 +248,24 @@ bool ptx_fit_operand(struct ptx_parser *P, const struct ptx_opspec *spec, struct
 bool ptx_parse_call(struct ptx_parser *P, struct ir_insn *i, const char *at);
 /* ptx_parse_module.c */
 bool ptx_parse_text(struct ptx_parser *P, const struct ptx_source *src);
+/* Names lose the meaning that the text gave them. */
+void ptx_close_file_scope(struct ptx_parser *P);
 bool ptx_parse_common_directive(struct ptx_parser *P, struct ptx_name *word, const char *at, bool *known);
 /* Symbol of module scope: finds or makes it. */
 bool ptx_declare_var(struct ptx_parser *P, struct ptx_name *name, const struct ir_var *v, const char *at);
 bool ptx_declare_func(struct ptx_parser *P, struct ptx_name *name, const struct ir_func *f, const char *at, uint32_t *func_out, bool *drop);
 
 bool ptx_is(const struct ptx_name *n, const char *s);
+
+/* ptx_scan.c: from behind a body's opening brace to behind the closing one; false: there is none, P is anywhere. */
+bool ptx_scan_body(struct ptx_parser *P, struct ptx_scan *s);
+/* ptx_lazy.c */
+void ptx_body_note(struct ptx_parser *P, uint32_t index, const struct ptx_body *b);
+/* Parses all bodies that were left. */
+bool ptx_lazy_all(struct ptx_parser *P);
+/* The parser becomes part of its module, which is complete but for bodies. */
+void ptx_lazy_keep(struct ptx_parser *P);
+/* ptx_compile.c */
+void ptx_parser_free(struct ptx_parser *P);
 
 #endif
