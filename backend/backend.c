@@ -27,7 +27,7 @@ static struct sigaction guard_old_segv, guard_old_bus;
 static int guard_errno;
 
 static const struct be_ops *const backends[] = {
-	&be_interp,
+	&be_interp, &be_simd,
 };
 
 const struct be_ops *be_find(const char *name)

@@ -49,7 +49,8 @@ struct be_services {
 	uint32_t sm_count;
 	/* What texture and surface handles stand for (tex.h); NULL: there are none. */
 	const struct tex_table *textures;
-	/* Number of instructions of a warp after which block_run yields, even when it could go on. */
+	/* Number of instructions of a warp after which block_run yields, even when it could go on: interp's; compiled code
+	 * gives way only where it waits. */
 	uint32_t slice;
 };
 
@@ -88,6 +89,7 @@ struct be_kernel_info {
 
 struct be_ops {
 	const char *name;
+	bool needs_text;          /* modules keep their text (ir_module.texts): they are compiled again, elsewhere */
 	/* var_addr[i]: device address of module variable i (m->vars[i]), given by the engine for .global,
 	 * .const and managed ones (0 for others). The module outlives what compile makes from it. */
 	int (*module_new)(struct be_module **out, const struct ir_module *m, const uint64_t *var_addr, struct vgpu_err *err);
@@ -105,7 +107,7 @@ struct be_ops {
 	void (*block_free)(struct be_block *b);
 };
 
-extern const struct be_ops be_interp;
+extern const struct be_ops be_interp, be_simd;
 
 /* By name ("interp", "simd"), NULL: unknown. */
 const struct be_ops *be_find(const char *name);

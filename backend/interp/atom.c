@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/interp/alu_fp.h"
 #include "backend/interp/interp.h"
 
 static float f16_to_f32(uint16_t h)
@@ -134,15 +135,10 @@ static uint64_t f32_add(uint64_t a, uint64_t b, bool ftz)
 	return isnan(r) ? 0x7fffffff : bits_f32(r);
 }
 
+/* The old value's NaN passes, else the operand's. */
 static uint64_t f64_add(uint64_t a, uint64_t b)
 {
-	double x, y;
-
-	memcpy(&x, &a, 8);
-	memcpy(&y, &b, 8);
-	x += y;
-	memcpy(&a, &x, 8);
-	return a;
+	return f64_out2(f64_of(a) + f64_of(b), a, b);
 }
 
 /* New value of the location for a type and operation without a host instruction of its own. */

@@ -87,7 +87,7 @@ static void free_local(struct be_block *b)
 	in_cache_put(b->local, size, true);
 }
 
-static void init_tids(struct in_warp *w, const uint32_t dim[3])
+void in_warp_tids(struct in_warp *w, const uint32_t dim[3])
 {
 	uint32_t x = w->thread0 % dim[0], y = w->thread0 / dim[0] % dim[1], z = w->thread0 / dim[0] / dim[1];
 
@@ -120,7 +120,7 @@ static void init_warp(struct be_block *b, uint32_t n, struct in_frame *fr)
 	fr->live = w->live;
 	for (uint32_t l = 0; l < WARP; l++)
 		w->sp[l] = f->frame_B;
-	init_tids(w, b->l->block);
+	in_warp_tids(w, b->l->block);
 	in_group_new(w, w->live, f->start, fr);
 }
 
@@ -310,7 +310,7 @@ static enum be_run run_rounds(struct be_block *b)
 }
 
 /* The access of the running instruction that was caught by the guard. */
-static void fault_of_guard(struct be_block *b)
+void in_fault_of_guard(struct be_block *b)
 {
 	struct in_warp *w = b->cur;
 	const struct in_insn *i = &b->k->code.v[in_cur(w)->pc];
@@ -339,7 +339,7 @@ enum be_run in_block_run(struct be_block *b, struct be_fault *fault)
 	if (!is_linked(b))
 		return BE_RUN_FAULT;
 	if (be_guard_enter()) {
-		fault_of_guard(blk);
+		in_fault_of_guard(blk);
 		return BE_RUN_FAULT;
 	}
 	r = run_rounds(b);

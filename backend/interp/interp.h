@@ -328,6 +328,8 @@ int in_fault(struct in_warp *w, const struct in_insn *i, uint32_t lane, int stat
 
 /* mem.c: host addresses of what lanes m access; n bytes each, naturally aligned. 0 or IN_FAULT. */
 int in_resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP]);
+/* Reports an access of n bytes that may not be, or isn't aligned. IN_FAULT. */
+int in_bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write);
 /* One address in the instruction's space, of any size; align: a power of two. NULL: reported. */
 uint8_t *in_resolve_at(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write);
 /* One lane's generic address without alignment rule; NULL: may not be accessed. */
@@ -476,5 +478,9 @@ struct be_block *in_block_new(const struct be_launch *l, uint64_t linear, struct
 void in_block_link(struct be_block *b, struct be_block *const *peers, uint32_t n);
 enum be_run in_block_run(struct be_block *b, struct be_fault *fault);
 void in_block_free(struct be_block *b);
+/* Fills w->tid for blocks of that shape. */
+void in_warp_tids(struct in_warp *w, const uint32_t dim[3]);
+/* Reports the access of b->cur's running instruction that the guard caught. */
+void in_fault_of_guard(struct be_block *b);
 
 #endif

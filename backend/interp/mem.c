@@ -114,6 +114,11 @@ static int bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane,
 			i->space == IR_SPACE_LOCAL ? " of local memory" : "");
 }
 
+int in_bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write)
+{
+	return bad_access(w, i, lane, addr, n, n, write);
+}
+
 static int resolve_lanes(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP])
 {
 	for_lanes(l, m) {

@@ -1,0 +1,348 @@
+/*
+ * atom.c: atom and red, lanes in order, each as the interp backend's atom.c
+ * does it: sequentially consistent instructions of the host; in shared memory,
+ * which one thread of the host uses at a time, plain loads and stores.
+ *
+ * Lanes with addresses of their own are a loop over addresses and operands
+ * laid out in memory, which leaves the vectors that live across where they
+ * are. One address for all lanes: integer operations that associate are
+ * combined in registers to one operation, with a prefix sum for the old values
+ * if they are wanted; of others the lanes' steps run on a copy, and one
+ * compare-and-swap publishes them.
+ */
+#include "backend/simd/gen/atom.h"
+#include "util/compiler.h"
+
+#define UNROLL 8
+
+bool gen_atom_has(const struct gen *g, const struct ir_insn *i)
+{
+	enum ir_type_class tc = ir_type_class(i->type);
+	unsigned bits = ir_type_bits(i->type);
+
+	if (i->vec > 1)
+		return false;
+	if (i->type == IR_T_F64)
+		return i->atom == IR_ATOM_ADD;
+	if (i->type == IR_T_F32)
+		return i->atom == IR_ATOM_ADD || i->atom == IR_ATOM_MIN || i->atom == IR_ATOM_MAX || i->atom == IR_ATOM_EXCH;
+	if (i->type == IR_T_B16)
+		return i->atom == IR_ATOM_CAS || i->atom == IR_ATOM_EXCH;
+	if ((tc != IR_TC_BITS && tc != IR_TC_UINT && tc != IR_TC_SINT) || (bits != 32 && bits != 64))
+		return false;
+	switch (i->atom) {
+	case IR_ATOM_AND: case IR_ATOM_OR: case IR_ATOM_XOR: case IR_ATOM_CAS: case IR_ATOM_EXCH:
+	case IR_ATOM_ADD: case IR_ATOM_INC: case IR_ATOM_DEC: case IR_ATOM_MIN: case IR_ATOM_MAX:
+		return true;
+	}
+	return false;
+}
+
+/* ---- one operation on memory ---- */
+
+val atom_pointer(struct atom *t, val addr)
+{
+	return LLVMBuildIntToPtr(t->g->b, addr, t->g->ptr, "");
+}
+
+val atom_load(struct atom *t, val p)
+{
+	val v = LLVMBuildLoad2(t->g->b, t->t, p, "");
+
+	LLVMSetAlignment(v, t->bits / 8);
+	return v;
+}
+
+static val compare_and_swap(struct atom *t, val p, val old, val new)
+{
+	return LLVMBuildAtomicCmpXchg(t->g->b, p, old, new, LLVMAtomicOrderingSequentiallyConsistent,
+				      LLVMAtomicOrderingSequentiallyConsistent, 0);
+}
+
+void atom_retry_begin(struct atom *t, struct atom_retry *r, val p)
+{
+	struct gen *g = t->g;
+	LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
+	val first = atom_load(t, p);
+
+	LLVMSetOrdering(first, LLVMAtomicOrderingMonotonic);
+	r->p = p;
+	r->loop = LLVMAppendBasicBlockInContext(g->cx, g->fn, "");
+	LLVMBuildBr(g->b, r->loop);
+	LLVMPositionBuilderAtEnd(g->b, r->loop);
+	r->old = LLVMBuildPhi(g->b, t->t, "");
+	LLVMAddIncoming(r->old, &first, &before, 1);
+}
+
+void atom_retry_end(struct atom *t, struct atom_retry *r, val new)
+{
+	struct gen *g = t->g;
+	LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b), done = LLVMAppendBasicBlockInContext(g->cx, g->fn, "");
+	val x = compare_and_swap(t, r->p, r->old, new), seen = LLVMBuildExtractValue(g->b, x, 0, "");
+
+	LLVMAddIncoming(r->old, &seen, &here, 1);
+	LLVMBuildCondBr(g->b, LLVMBuildExtractValue(g->b, x, 1, ""), done, r->loop);
+	LLVMPositionBuilderAtEnd(g->b, done);
+}
+
+static bool rmw_op(const struct ir_insn *i, LLVMAtomicRMWBinOp *op)
+{
+	bool s = atom_is_signed(i);
+
+	switch (i->atom) {
+	case IR_ATOM_EXCH: *op = LLVMAtomicRMWBinOpXchg; return true;
+	case IR_ATOM_ADD: *op = LLVMAtomicRMWBinOpAdd; break;
+	case IR_ATOM_AND: *op = LLVMAtomicRMWBinOpAnd; break;
+	case IR_ATOM_OR: *op = LLVMAtomicRMWBinOpOr; break;
+	case IR_ATOM_XOR: *op = LLVMAtomicRMWBinOpXor; break;
+	case IR_ATOM_MIN: *op = s ? LLVMAtomicRMWBinOpMin : LLVMAtomicRMWBinOpUMin; break;
+	case IR_ATOM_MAX: *op = s ? LLVMAtomicRMWBinOpMax : LLVMAtomicRMWBinOpUMax; break;
+	case IR_ATOM_INC: *op = LLVMAtomicRMWBinOpUIncWrap; break;
+	case IR_ATOM_DEC: *op = LLVMAtomicRMWBinOpUDecWrap; break;
+	default: return false;
+	}
+	return !atom_is_float(i);
+}
+
+val atom_one(struct atom *t, val addr, val b, val c)
+{
+	struct gen *g = t->g;
+	val p = atom_pointer(t, addr), old;
+	LLVMAtomicRMWBinOp op;
+	struct atom_retry r;
+
+	if (t->a->shared) {
+		old = atom_load(t, p);
+		LLVMSetAlignment(LLVMBuildStore(g->b, atom_compute(t, old, b, c, addr), p), t->bits / 8);
+		return old;
+	}
+	if (rmw_op(t->a->i, &op))
+		return LLVMBuildAtomicRMW(g->b, op, p, b, LLVMAtomicOrderingSequentiallyConsistent, 0);
+	if (t->a->i->atom == IR_ATOM_CAS)
+		return LLVMBuildExtractValue(g->b, compare_and_swap(t, p, b, c), 0, "");
+	atom_retry_begin(t, &r, p);
+	atom_retry_end(t, &r, atom_compute(t, r.old, b, c, addr));
+	return r.old;
+}
+
+/* ---- lanes in order ---- */
+
+struct count {
+	LLVMBasicBlockRef loop;
+	val i, carry;
+};
+
+static void count_begin(struct atom *t, struct count *n, val carry)
+{
+	struct gen *g = t->g;
+	LLVMBasicBlockRef before = LLVMGetInsertBlock(g->b);
+	val zero = LLVMConstInt(g->i64, 0, 0);
+
+	n->loop = LLVMAppendBasicBlockInContext(g->cx, g->fn, "");
+	LLVMBuildBr(g->b, n->loop);
+	LLVMPositionBuilderAtEnd(g->b, n->loop);
+	n->i = LLVMBuildPhi(g->b, g->i64, "");
+	LLVMAddIncoming(n->i, &zero, &before, 1);
+	n->carry = carry ? LLVMBuildPhi(g->b, LLVMTypeOf(carry), "") : NULL;
+	if (carry)
+		LLVMAddIncoming(n->carry, &carry, &before, 1);
+}
+
+static void count_end(struct atom *t, struct count *n, unsigned step, unsigned end, val carry)
+{
+	struct gen *g = t->g;
+	LLVMBasicBlockRef here = LLVMGetInsertBlock(g->b), done = LLVMAppendBasicBlockInContext(g->cx, g->fn, "");
+	val next = LLVMBuildAdd(g->b, n->i, LLVMConstInt(g->i64, step, 0), "");
+	val more = LLVMBuildICmp(g->b, LLVMIntULT, next, LLVMConstInt(g->i64, end, 0), "");
+
+	LLVMAddIncoming(n->i, &next, &here, 1);
+	if (carry)
+		LLVMAddIncoming(n->carry, &carry, &here, 1);
+	LLVMBuildCondBr(g->b, more, n->loop, done);
+	LLVMPositionBuilderAtEnd(g->b, done);
+}
+
+/* Few instructions, none of them a loop. */
+static bool is_short(const struct atom *t)
+{
+	return t->a->shared && (!atom_is_float(t->a->i) || t->a->i->atom == IR_ATOM_EXCH);
+}
+
+static val all_lanes(struct atom *t, atom_body body, val carry)
+{
+	unsigned unroll = is_short(t) ? UNROLL : 1;
+	struct gen *g = t->g;
+	struct count n;
+
+	count_begin(t, &n, carry);
+	carry = n.carry;
+	for (unsigned u = 0; u < unroll; u++)
+		carry = body(t, u ? LLVMBuildOr(g->b, n.i, LLVMConstInt(g->i64, u, 0), "") : n.i, carry);
+	count_end(t, &n, unroll, g->W, carry);
+	return carry;
+}
+
+static val warp_lanes(struct atom *t, atom_body body, val lanes, val base, val carry)
+{
+	struct gen *g = t->g;
+	struct coll_loop l;
+	val lane, next, none = LLVMConstInt(g->i32, 0, 0);
+
+	coll_loop_begin(g, &l, lanes, &carry, carry ? 1 : 0);
+	lane = LLVMBuildZExt(g->b, l.lane, g->i64, "");
+	if (base)
+		lane = LLVMBuildOr(g->b, lane, base, "");
+	next = body(t, lane, carry ? l.phi[0] : NULL);
+	coll_loop_end(g, &l, &next, none);
+	return carry ? l.phi[0] : NULL;
+}
+
+val atom_lanes(struct atom *t, atom_body body, val carry)
+{
+	struct gen *g = t->g;
+	struct count n;
+	val m;
+
+	if (!t->masks)
+		return all_lanes(t, body, carry);
+	if (g->n_warps == 1)
+		return warp_lanes(t, body, LLVMBuildLoad2(g->b, g->i32, t->masks, ""), NULL, carry);
+	count_begin(t, &n, carry);
+	m = LLVMBuildLoad2(g->b, g->i32, coll_at(g, g->i32, t->masks, n.i), "");
+	carry = warp_lanes(t, body, m, LLVMBuildShl(g->b, n.i, LLVMConstInt(g->i64, 5, 0), ""), n.carry);
+	count_end(t, &n, 1, g->n_warps, carry);
+	return carry;
+}
+
+/* ---- operands by lane in memory ---- */
+
+static unsigned group_align(const struct atom *t, unsigned bits)
+{
+	unsigned n = t->g->G * bits / 8;
+
+	return n > 64 ? 64 : n;
+}
+
+static val group_at(struct atom *t, val p, unsigned bits, unsigned n)
+{
+	struct gen *g = t->g;
+
+	return coll_at(g, LLVMIntTypeInContext(g->cx, bits), p, LLVMConstInt(g->i64, n * g->G, 0));
+}
+
+static void lay_out(struct atom *t, const struct gen_val *v, unsigned have, unsigned bits, val *one_out, val *all_out)
+{
+	struct gen *g = t->g;
+
+	if (v->shape == GEN_U) {
+		*one_out = gen_cut(g, v->u, bits);
+		return;
+	}
+	*all_out = coll_scratch(g, LLVMIntTypeInContext(g->cx, bits), g->W);
+	for (unsigned n = 0; n < g->NG; n++) {
+		val x = gen_cut(g, gen_group(g, v, have, n), bits);
+
+		LLVMSetAlignment(LLVMBuildStore(g->b, x, group_at(t, *all_out, bits, n)), group_align(t, bits));
+	}
+}
+
+val atom_operand(struct atom *t, val one_, val all, LLVMTypeRef type, val lane)
+{
+	if (one_ || !all)
+		return one_;
+	return LLVMBuildLoad2(t->g->b, type, coll_at(t->g, type, all, lane), "");
+}
+
+void atom_keep_old(struct atom *t, val lane, val old)
+{
+	if (t->olds)
+		LLVMBuildStore(t->g->b, old, coll_at(t->g, t->t, t->olds, lane));
+}
+
+static void lay_out_all(struct atom *t)
+{
+	struct gen *g = t->g;
+	struct gen_atom *a = t->a;
+	val groups[GEN_MAX_NG];
+
+	lay_out(t, &a->addr, 64, 64, &t->addr, &t->addrs);
+	lay_out(t, &a->b, a->b_bits, t->bits, &t->b, &t->bs);
+	if (a->i->atom == IR_ATOM_CAS)
+		lay_out(t, &a->c, a->c_bits, t->bits, &t->c, &t->cs);
+	if (a->wanted)
+		t->olds = coll_scratch(g, t->t, g->W);
+	if (a->m.full)
+		return;
+	t->masks = coll_scratch(g, g->i32, g->n_warps);
+	for (unsigned n = 0; n < g->NG; n++)
+		groups[n] = gen_mask_group(g, &a->m, n);
+	for (unsigned w = 0; w < g->n_warps; w++)
+		LLVMBuildStore(g->b, gen_warp_bits(g, groups, w), coll_at(g, g->i32, t->masks, LLVMConstInt(g->i64, w, 0)));
+}
+
+static void put_away(struct atom *t)
+{
+	val all[] = { t->addrs, t->bs, t->cs, t->olds, t->masks };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(all); n++)
+		if (all[n])
+			coll_scratch_end(t->g, all[n]);
+}
+
+static void load_olds(struct atom *t)
+{
+	struct gen *g = t->g;
+
+	t->a->dst.shape = GEN_V;
+	for (unsigned n = 0; n < g->NG && t->olds; n++) {
+		val v = LLVMBuildLoad2(g->b, gen_int_type(g, t->bits, g->G), group_at(t, t->olds, t->bits, n), "");
+
+		LLVMSetAlignment(v, group_align(t, t->bits));
+		/* lanes that took no part were never written */
+		t->a->dst.v[n] = t->masks ? LLVMBuildFreeze(g->b, v, "") : v;
+	}
+}
+
+/* ---- addresses of their own ---- */
+
+static val lane_alone(struct atom *t, val lane, val carry)
+{
+	val addr = atom_operand(t, t->addr, t->addrs, t->g->i64, lane);
+	val b = atom_operand(t, t->b, t->bs, t->t, lane), c = atom_operand(t, t->c, t->cs, t->t, lane);
+
+	atom_keep_old(t, lane, atom_one(t, addr, b, c));
+	return carry;
+}
+
+static enum atom_ftz find_ftz(const struct gen_atom *a)
+{
+	if (a->shared || a->i->space == IR_SPACE_SHARED || a->i->space == IR_SPACE_SHARED_CLUSTER)
+		return ATOM_NO_FTZ;
+	return a->i->space == IR_SPACE_GLOBAL ? ATOM_FTZ : ATOM_FTZ_BY_ADDRESS;
+}
+
+bool gen_atom(struct gen *g, struct gen_atom *a)
+{
+	struct atom t = { .g = g, .a = a, .bits = ir_type_bits(a->i->type), .ftz = find_ftz(a) };
+	bool uniform = a->addr.shape == GEN_U;
+	val old;
+
+	if (!gen_atom_has(g, a->i))
+		return false;
+	t.t = LLVMIntTypeInContext(g->cx, t.bits);
+	if (uniform && atom_combines(a->i)) {
+		old = atom_one_address(&t);
+		if (a->wanted)
+			atom_prefixes(&t, old);
+		return true;
+	}
+	lay_out_all(&t);
+	if (uniform)
+		atom_one_address(&t);
+	else
+		atom_lanes(&t, lane_alone, NULL);
+	if (a->wanted)
+		load_olds(&t);
+	put_away(&t);
+	return true;
+}

@@ -1,0 +1,358 @@
+/*
+ * check.c: is an access naturally aligned, and inside of its space? For
+ * patterns in world 0 the check is a few scalar instructions; where ranges
+ * prove it, nothing. In world 1 only the lanes that execute count.
+ */
+#include <string.h>
+
+#include "backend/simd/gen/emit.h"
+
+/* Lanes further apart than this aren't looked at by their base alone. */
+#define NEAR ((int64_t)1 << 40)
+
+void gen_unlikely(struct gen_emit *e, val bad, LLVMBasicBlockRef cold, LLVMBasicBlockRef on)
+{
+	struct gen *g = e->g;
+	val br = LLVMBuildCondBr(g->b, bad, cold, on);
+	LLVMMetadataRef md[] = {
+		LLVMMDStringInContext2(g->cx, "branch_weights", 14),
+		LLVMValueAsMetadata(LLVMConstInt(g->i32, 1, 0)), LLVMValueAsMetadata(LLVMConstInt(g->i32, 1000000, 0)),
+	};
+
+	LLVMSetMetadata(br, LLVMGetMDKindIDInContext(g->cx, "prof", 4),
+			LLVMMetadataAsValue(g->cx, LLVMMDNodeInContext2(g->cx, md, 3)));
+}
+
+static val load_ctx(struct gen_emit *e, size_t off, LLVMTypeRef t)
+{
+	val v = gen_load_ctx(e, off, t);
+
+	LLVMSetMetadata(v, LLVMGetMDKindIDInContext(e->g->cx, "invariant.load", 14), LLVMMDNodeInContext(e->g->cx, NULL, 0));
+	return v;
+}
+
+static int64_t edge(const struct gen *g, const int64_t *c, bool max)
+{
+	int64_t m = c[0];
+
+	for (unsigned l = 1; l < g->W; l++)
+		m = max ? MAX(m, c[l]) : MIN(m, c[l]);
+	return m;
+}
+
+static const int64_t *lanes_c(const struct gen_aff *a)
+{
+	static const int64_t zero[SD_MAX_W];
+
+	return a->s.shape == GEN_P ? a->s.pat->c : zero;
+}
+
+static bool is_spread(const struct gen *g, const struct gen_aff *a, unsigned align)
+{
+	const int64_t *c = lanes_c(a);
+	int64_t lo = edge(g, c, false), hi = edge(g, c, true);
+
+	if (lo < -NEAR || hi > NEAR)
+		return true;
+	for (unsigned l = 0; l < g->W; l++)
+		if ((c[l] - c[0]) % align)
+			return true;
+	return false;
+}
+
+/* OR of (address ^ base) over one lane of each run of lanes that lie near each other. */
+static val window_bits(struct gen_emit *e, const struct gen_aff *a, val win)
+{
+	struct gen *g = e->g;
+	int64_t seen[SD_MAX_W];
+	unsigned n = 0;
+	val all = NULL;
+
+	for (unsigned l = 0; l < g->W; l++) {
+		int64_t k = a->s.shape == GEN_P && a->s.pat->has_k ? a->s.pat->k[l] : 0;
+		bool old = false;
+		val x;
+
+		for (unsigned j = 0; j < n; j++)
+			old |= seen[j] == k;
+		if (old)
+			continue;
+		seen[n++] = k;
+		x = LLVMBuildAdd(g->b, a->u, LLVMConstInt(g->i64, (uint64_t)lanes_c(a)[l], 1), "");
+		if (k)
+			x = LLVMBuildAdd(g->b, x, LLVMBuildMul(g->b, a->k, LLVMConstInt(g->i64, (uint64_t)k, 1), ""), "");
+		x = LLVMBuildXor(g->b, x, win, "");
+		all = all ? LLVMBuildOr(g->b, all, x, "") : x;
+	}
+	return all;
+}
+
+static unsigned distinct_k(const struct gen *g, const struct gen_aff *a)
+{
+	unsigned n = 1;
+
+	for (unsigned l = 1; a->s.shape == GEN_P && a->s.pat->has_k && l < g->W; l++) {
+		bool old = false;
+
+		for (unsigned j = 0; j < l; j++)
+			old |= a->s.pat->k[j] == a->s.pat->k[l];
+		n += !old;
+	}
+	return n;
+}
+
+static val active(struct gen_emit *e, val v, unsigned n)
+{
+	struct gen *g = e->g;
+
+	return e->m.full ? v : LLVMBuildSelect(g->b, e->m.v[n], v, LLVMConstNull(LLVMTypeOf(v)), "");
+}
+
+static val addr_group(struct gen_emit *e, const struct gen_aff *a, const struct gen_val *v, unsigned n)
+{
+	struct gen_val p = { .shape = a->s.shape, .pat = a->s.pat, .u = a->u, .k = a->k };
+
+	return a->s.shape == GEN_V ? v->v[n] : gen_group(e->g, &p, 64, n);
+}
+
+static val any_bit(struct gen *g, val v)
+{
+	val b = LLVMBuildICmp(g->b, LLVMIntNE, v, LLVMConstNull(LLVMTypeOf(v)), "");
+
+	if (gen_lanes(v) == 1)
+		return b;
+	b = gen_mask_bits(g, b);
+	return LLVMBuildICmp(g->b, LLVMIntNE, b, LLVMConstNull(LLVMTypeOf(b)), "");
+}
+
+/* May all lanes be looked at together? */
+static bool is_plain(const struct gen_emit *e, const struct gen_aff *a)
+{
+	return a->s.shape == GEN_U || (a->s.shape == GEN_P && e->m.full);
+}
+
+/* Addresses: inside of the window and aligned. */
+static val check_window(struct gen_emit *e, unsigned align, const struct gen_aff *a, const struct gen_val *v)
+{
+	struct gen *g = e->g;
+	val win = load_ctx(e, offsetof(struct sd_ctx, win_base), g->i64);
+	val mask = load_ctx(e, offsetof(struct sd_ctx, win_mask), g->i64), all = NULL;
+
+	mask = LLVMBuildOr(g->b, mask, LLVMConstInt(g->i64, align - 1, 0), "");
+	if (is_plain(e, a) && !is_spread(g, a, align) && distinct_k(g, a) <= 4)
+		return any_bit(g, LLVMBuildAnd(g->b, window_bits(e, a, win), mask, ""));
+	for (unsigned n = 0; n < g->NG; n++) {
+		val x = active(e, LLVMBuildXor(g->b, addr_group(e, a, v, n), gen_splat(g, win), ""), n);
+
+		all = all ? LLVMBuildOr(g->b, all, x, "") : x;
+	}
+	return any_bit(g, LLVMBuildAnd(g->b, all, gen_splat(g, mask), ""));
+}
+
+/* Addresses in lo … lo + size, and aligned relative to lo. */
+static val check_range(struct gen_emit *e, unsigned stride, unsigned align, const struct gen_aff *a, const struct gen_val *v, val lo, val size)
+{
+	struct gen *g = e->g;
+	val all = NULL;
+
+	if (is_plain(e, a) && !is_spread(g, a, align) && distinct_k(g, a) == 1) {
+		int64_t min = edge(g, lanes_c(a), false), span = edge(g, lanes_c(a), true) - min + stride;
+		val off = LLVMBuildSub(g->b, LLVMBuildAdd(g->b, a->u, LLVMConstInt(g->i64, (uint64_t)min, 1), ""), lo, "");
+		val last = LLVMBuildSub(g->b, size, LLVMConstInt(g->i64, (uint64_t)span, 1), "");
+		val bad = LLVMBuildICmp(g->b, LLVMIntUGT, off, last, "");
+
+		bad = LLVMBuildOr(g->b, bad, LLVMBuildICmp(g->b, LLVMIntSLT, last, LLVMConstNull(g->i64), ""), "");
+		if (align > 1)
+			bad = LLVMBuildOr(g->b, bad, any_bit(g, LLVMBuildAnd(g->b, off, LLVMConstInt(g->i64, align - 1, 0), "")), "");
+		return bad;
+	}
+	for (unsigned n = 0; n < g->NG; n++) {
+		val off = LLVMBuildSub(g->b, addr_group(e, a, v, n), gen_splat(g, lo), "");
+		val last = LLVMBuildSub(g->b, size, LLVMConstInt(g->i64, stride, 0), "");
+		val bad = LLVMBuildICmp(g->b, LLVMIntUGT, off, gen_splat(g, last), "");
+
+		if (align > 1)
+			bad = LLVMBuildOr(g->b, bad,
+					  LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, off, gen_const(g, off, 64, align - 1), ""),
+							LLVMConstNull(LLVMTypeOf(off)), ""), "");
+		bad = active(e, bad, n);
+		all = all ? LLVMBuildOr(g->b, all, bad, "") : bad;
+	}
+	all = gen_mask_bits(g, all);
+	return LLVMBuildICmp(g->b, LLVMIntNE, all, LLVMConstNull(LLVMTypeOf(all)), "");
+}
+
+static val ptr_int(struct gen_emit *e, size_t off)
+{
+	return LLVMBuildPtrToInt(e->g->b, load_ctx(e, off, e->g->ptr), e->g->i64, "");
+}
+
+/* Addresses as offsets in each lane's own local memory. */
+static val check_own(struct gen_emit *e, unsigned stride, unsigned align, const struct gen_aff *a, const struct gen_val *v)
+{
+	struct gen *g = e->g;
+	val lo = ptr_int(e, offsetof(struct sd_ctx, local)), step = load_ctx(e, offsetof(struct sd_ctx, local_stride), g->i64);
+	struct gen_val off = { .shape = GEN_V };
+	struct gen_aff any = { .s.shape = GEN_V };
+
+	for (unsigned n = 0; n < g->NG; n++) {
+		val l[SD_MAX_W], own;
+
+		for (unsigned k = 0; k < g->G; k++)
+			l[k] = LLVMConstInt(g->i64, n * g->G + k, 0);
+		own = LLVMBuildMul(g->b, gen_splat(g, step), LLVMConstVector(l, g->G), "");
+		own = LLVMBuildAdd(g->b, own, gen_splat(g, lo), "");
+		off.v[n] = LLVMBuildSub(g->b, addr_group(e, a, v, n), own, "");
+	}
+	return check_range(e, stride, align, &any, &off, LLVMConstInt(g->i64, 0, 0), LLVMConstInt(g->i64, e->f->local_B, 0));
+}
+
+val gen_check_block(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v)
+{
+	struct gen *g = e->g;
+	val size = gen_cut(g, load_ctx(e, offsetof(struct sd_ctx, shared_B), g->i32), 64);
+	unsigned align = MIN(stride, 16u);
+	val bad = check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, shared)), size);
+
+	if (e->f->local_B)
+		bad = LLVMBuildAnd(g->b, bad, check_own(e, stride, align, a, v), "");
+	/* the parameters are read only */
+	if (t->i->op == IR_OP_ld && g->entry->param_bytes >= stride)
+		bad = LLVMBuildAnd(g->b, bad, check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, params)),
+							  LLVMConstInt(g->i64, g->entry->param_bytes, 0)), "");
+	return bad;
+}
+
+/* The offset that the operand's register and displacement make: what ranges say of it. */
+static bool offset_range(struct gen_emit *e, const struct gen_insn *t, int64_t *lo, int64_t *hi)
+{
+	const struct ir_opnd *o = &t->i->src[0];
+	const struct gen_shp *s;
+	uint64_t off = 0;
+
+	if (o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG) {
+		s = &e->f->shp[e->world][gen_reg_of(t->inst, o->reg)];
+		if (s->lo < INT32_MIN || s->hi > INT32_MAX)
+			return false;
+		*lo = s->lo + o->off;
+		*hi = s->hi + o->off;
+		return true;
+	}
+	if (o->mem_base == IR_BASE_NONE) {
+		*lo = *hi = o->off;
+		return true;
+	}
+	if (o->sym_local) {
+		in_place(t->inst->in, o->sym, &off);
+		if (in_place(t->inst->in, o->sym, &off) == IN_PLACE_FRAME)
+			off = gen_local_of(e->f, t->inst, o->sym);
+	} else {
+		const struct ir_sym *y = &e->g->m->syms[o->sym];
+
+		if (y->kind != IR_SYM_VAR || e->g->m->vars[y->index].space != IR_SPACE_SHARED)
+			return false;
+		off = e->f->ik->shared_off[y->index];
+	}
+	*lo = *hi = (int64_t)off + o->off;
+	return true;
+}
+
+static bool is_aligned(struct gen_emit *e, const struct gen_insn *t, int64_t lo, int64_t hi, unsigned align)
+{
+	const struct ir_opnd *o = &t->i->src[0];
+	const struct gen_shp *s;
+
+	if (align == 1)
+		return true;
+	if (lo == hi)
+		return lo % align == 0;
+	s = &e->f->shp[e->world][gen_reg_of(t->inst, o->reg)];
+	if (s->shape == GEN_V || o->off % align || (s->align < 63 && ((uint64_t)1 << s->align) % align))
+		return false;
+	for (unsigned l = 0; s->shape == GEN_P && l < e->g->W; l++)
+		if (s->pat->c[l] % align || s->pat->k[l])
+			return false;
+	return true;
+}
+
+/* What the space that is meant has at least, in bytes, when the code is made. */
+static uint64_t known_size(const struct gen_emit *e, uint8_t space)
+{
+	switch (space) {
+	case IR_SPACE_SHARED: return IN_SHARED_RESERVED + (uint64_t)e->f->ik->shared_static;
+	case IR_SPACE_PARAM: return e->g->entry->param_bytes;
+	default: return e->f->local_B;
+	}
+}
+
+static uint8_t space_of(const struct gen_insn *t)
+{
+	const struct ir_opnd *o = &t->i->src[0];
+	uint8_t space = t->i->space;
+	uint64_t off;
+
+	if (o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_SYM && o->sym_local)
+		switch (in_place(t->inst->in, o->sym, &off)) {
+		case IN_PLACE_FRAME: return IR_SPACE_LOCAL;
+		case IN_PLACE_PARAM: return IR_SPACE_PARAM;
+		default: return IR_SPACE_SHARED;
+		}
+	if (space == IR_SPACE_PARAM && !t->inst->in->ir->is_entry)
+		return IR_SPACE_PARAM_FUNC;
+	return space;
+}
+
+/* Offsets in a thread's local memory. */
+static val check_local(struct gen_emit *e, const struct gen_insn *t, unsigned stride, unsigned align)
+{
+	struct gen *g = e->g;
+	const struct ir_opnd *o = &t->i->src[0];
+	struct gen_aff a = { 0 };
+	struct gen_val x;
+
+	if (o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_REG)
+		return LLVMConstInt(g->i1, 1, 0);
+	gen_read_bits(e, gen_reg_of(t->inst, o->reg), &x);
+	if (x.shape != GEN_V) {
+		struct gen_val p = x;
+
+		gen_as_v(g, &p, gen_bits(p.u), &x);
+	}
+	for (unsigned n = 0; n < g->NG; n++) {
+		x.v[n] = gen_cut(g, x.v[n], 64);
+		x.v[n] = LLVMBuildAdd(g->b, x.v[n], gen_const(g, x.v[n], 64, (uint64_t)o->off), "");
+	}
+	a.s.shape = GEN_V;
+	return check_range(e, stride, align, &a, &x, LLVMConstInt(g->i64, 0, 0), LLVMConstInt(g->i64, e->f->local_B, 0));
+}
+
+val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v)
+{
+	struct gen *g = e->g;
+	unsigned align = MIN(stride, 16u);
+	uint8_t space = space_of(t);
+	int64_t lo, hi;
+	val base, size;
+
+	/* the parameters are read only */
+	if (space == IR_SPACE_PARAM && t->i->op != IR_OP_ld && t->i->op != IR_OP_ldu)
+		return LLVMConstInt(g->i1, 1, 0);
+	if (space != IR_SPACE_SHARED && space != IR_SPACE_PARAM && space != IR_SPACE_LOCAL && space != IR_SPACE_PARAM_FUNC)
+		return check_window(e, align, a, v);
+	if (offset_range(e, t, &lo, &hi) && lo >= 0 && (uint64_t)hi + stride <= known_size(e, space) && is_aligned(e, t, lo, hi, align))
+		return NULL;
+	switch (space) {
+	case IR_SPACE_SHARED:
+		base = ptr_int(e, offsetof(struct sd_ctx, shared));
+		size = gen_cut(g, load_ctx(e, offsetof(struct sd_ctx, shared_B), g->i32), 64);
+		break;
+	case IR_SPACE_PARAM:
+		base = ptr_int(e, offsetof(struct sd_ctx, params));
+		size = LLVMConstInt(g->i64, g->entry->param_bytes, 0);
+		break;
+	default:
+		/* each thread's own: what isn't proven goes the long way unless the offset is plain */
+		return check_local(e, t, stride, align);
+	}
+	return check_range(e, stride, align, a, v, base, size);
+}

@@ -1,0 +1,112 @@
+/*
+ * emit.h: from a flat function to LLVM IR. The function's code exists twice:
+ * world 0 for gangs whose lanes agree at every branch, without masks; world 1
+ * for any lanes, with masks. A branch of world 0 about which lanes disagree
+ * leads to world 1; where lanes have met again, world 1 leads back.
+ *
+ * A register has a place (allocas, which LLVM turns into registers) in each
+ * world, of the shape that it has there. Inside of a flat block values are
+ * kept as they were computed.
+ */
+#ifndef VGPU_BACKEND_SIMD_GEN_EMIT_H
+#define VGPU_BACKEND_SIMD_GEN_EMIT_H
+
+#include "backend/simd/gen/affine.h"
+#include "backend/simd/gen/gen_api.h"
+
+struct gen_place {
+	val u, k, v[GEN_MAX_NG];           /* allocas */
+};
+
+struct gen_state {                         /* where the function can go on */
+	uint32_t block;                    /* the block that it goes on with */
+	unsigned world;
+	bool sweep;                        /* general: masks of all blocks were saved */
+	LLVMBasicBlockRef bb;              /* reads the frame, then goes to the block */
+};
+
+struct gen_emit {
+	struct gen *g;
+	struct gen_func *f;
+	unsigned world;
+	uint32_t block;
+	struct gen_place *place[2];
+	struct gen_val *cur;
+	uint32_t *stamp, now;              /* cur[r] is valid when stamp[r] == now */
+	LLVMBasicBlockRef *bb[2];          /* where a block begins */
+	LLVMBasicBlockRef *body;           /* world 1, div: behind the check for lanes */
+	LLVMBasicBlockRef entry, done, gave_up;
+	LLVMBasicBlockRef sweep;           /* general: the end of a sweep */
+	val *mask;                         /* by block and group: allocas */
+	val *park;                         /* general: lanes at a barrier */
+	val live[GEN_MAX_NG], full, spins;
+	struct gen_mask m;
+	VGPU_VEC(struct gen_state) states;
+	uint32_t frame_B;
+	val switch_;
+	val scratch[3];                    /* shared_fn.c's memory */
+	bool failed;
+};
+
+/* ---- shared_fn.c ---- */
+void gen_put_row(struct gen_emit *e, val row, const struct gen_val *x, unsigned bits);
+void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x);
+
+/* ---- world.c ---- */
+int gen_emit_func(struct gen_emit *e);
+
+/* ---- place.c: registers ---- */
+/* The register's value as a number (a NaN's bits don't matter) or with its exact bits. */
+void gen_read(struct gen_emit *e, uint32_t r, struct gen_val *out);
+void gen_read_bits(struct gen_emit *e, uint32_t r, struct gen_val *out);
+void gen_write(struct gen_emit *e, uint32_t r, const struct gen_val *x);
+/* To the register's place, at once. */
+void gen_put(struct gen_emit *e, uint32_t r, const struct gen_val *x);
+/* world 0's place to world 1's, and back. */
+void gen_move_world(struct gen_emit *e, uint32_t r, unsigned from, unsigned to);
+bool gen_can_return(const struct gen_emit *e, uint32_t r);
+/* Everything of a register's place to or from the frame at *at, which moves on. */
+void gen_frame_reg(struct gen_emit *e, unsigned world, uint32_t r, bool save, val frame, uint32_t *at);
+void gen_frame_slots(struct gen_emit *e, const val *slots, unsigned n, bool save, val frame, uint32_t *at);
+void gen_zero_places(struct gen_emit *e);
+val gen_alloca(struct gen_emit *e, LLVMTypeRef t);
+/* Predicates and masks as they are stored: <G x i32> where the CPU has no mask registers. */
+LLVMTypeRef gen_mask_type(struct gen *g);
+val gen_mask_pack(struct gen *g, val m);
+val gen_mask_unpack(struct gen *g, val m);
+void gen_as_v(struct gen *g, const struct gen_val *x, unsigned bits, struct gen_val *out);
+
+/* ---- insn.c ---- */
+void gen_insn(struct gen_emit *e, const struct gen_insn *t);
+/* Value of an operand, cut to bits (0: as it is). number: a NaN's bits don't matter. */
+void gen_operand(struct gen_emit *e, const struct gen_insn *t, const struct ir_opnd *o, unsigned bits, bool number, struct gen_val *out);
+/* Number of the reference to an instruction, for calls of the run time. */
+uint32_t gen_ref(struct gen_emit *e, const struct gen_insn *t);
+void gen_row(struct gen_emit *e, const struct gen_insn *t);
+void gen_row_call(struct gen_emit *e, const struct gen_insn *t);
+void gen_row_result(struct gen_emit *e, const struct gen_insn *t, uint32_t r, struct gen_val *x);
+void gen_touch(struct gen_emit *e, const struct gen_insn *t);
+void gen_guard_check(struct gen_emit *e, const struct gen_insn *t, val *bad);
+val gen_load_ctx(struct gen_emit *e, size_t off, LLVMTypeRef t);
+void gen_store_ctx(struct gen_emit *e, size_t off, val v);
+val gen_call_rt(struct gen_emit *e, size_t off, LLVMTypeRef ret, val *args, unsigned n);
+void gen_sreg(struct gen_emit *e, uint32_t sreg, struct gen_val *out);
+val gen_any(struct gen *g, const val *groups, bool all);   /* i1: any (all) lanes set */
+LLVMBasicBlockRef gen_new_bb(struct gen_emit *e, const char *name);
+void gen_at(struct gen_emit *e, LLVMBasicBlockRef bb);
+
+/* ---- mem.c ---- */
+void gen_ld(struct gen_emit *e, const struct gen_insn *t);
+void gen_st(struct gen_emit *e, const struct gen_insn *t);
+void gen_atom_insn(struct gen_emit *e, const struct gen_insn *t);
+/* check.c: NULL: nothing to check; else (i1) some lane's access isn't a plain one of its space. */
+val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v);
+/* The same for a generic address that isn't in the window: it isn't in shared or local memory or the parameters either. */
+val gen_check_block(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v);
+/* Branches to cold when bad, which is rare. */
+void gen_unlikely(struct gen_emit *e, val bad, LLVMBasicBlockRef cold, LLVMBasicBlockRef on);
+/* Host address of a MEM operand. */
+void gen_address(struct gen_emit *e, const struct gen_insn *t, const struct ir_opnd *o, uint8_t space, struct gen_aff *out, struct gen_val *v);
+val gen_sym_addr(struct gen_emit *e, uint32_t kind, uint32_t index);
+
+#endif

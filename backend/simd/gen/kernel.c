@@ -1,0 +1,537 @@
+/*
+ * kernel.c: gen_kernel(): a kernel's IR through the analyses and LLVM to an
+ * object; the choice of the gang, of the denormal mode, and of `general` code.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+
+#include "backend/simd/gen/emit.h"
+
+#define PASSES_1 "function(sroa,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,early-cse<memssa>,loop-mssa(licm),simplifycfg,adce)"
+#define PASSES_0 "function(sroa,early-cse,simplifycfg)"
+#define DUMMY_ADDR 0x1000
+
+/* ---- the machine ---- */
+
+struct level {
+	const char *cpu, *features, *width;
+	unsigned G;
+};
+
+static const struct level levels[SD_ISA_COUNT] = {
+	[SD_ISA_SSE42] = { "x86-64-v2", "", "128", 4 },
+	/* gathers as one instruction: where they are slow, they are at least not a branch per lane */
+	[SD_ISA_AVX2] = { "x86-64-v3", "+fast-gather,-prefer-no-gather", "256", 8 },
+	[SD_ISA_AVX512] = { "x86-64-v4", "", "512", 16 },
+};
+
+/* What the CPU has beyond its level, and which model to tune for: only a CPU that has it all runs the code. */
+static char *host_features(enum sd_isa isa)
+{
+	static const char *const wanted[] = { "+avx512vnni", "+avx512vbmi", "+avx512bf16", "+avx512vpopcntdq", "+avx512bitalg", "+gfni" };
+	char *host = LLVMGetHostCPUFeatures(), *out = calloc(1, 256);
+
+	if (out)
+		strcat(out, levels[isa].features);
+	for (size_t k = 0; out && isa == SD_ISA_AVX512 && host && k < ARRAY_SIZE(wanted); k++) {
+		const char *p = strstr(host, wanted[k]);
+		size_t n = strlen(wanted[k]);
+
+		if (!p || (p[n] && p[n] != ','))
+			continue;
+		if (*out)
+			strcat(out, ",");
+		strcat(out, wanted[k]);
+	}
+	LLVMDisposeMessage(host);
+	return out;
+}
+
+static void init_llvm(void)
+{
+	static int done;
+
+	if (__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+		return;
+	LLVMInitializeX86TargetInfo();
+	LLVMInitializeX86Target();
+	LLVMInitializeX86TargetMC();
+	LLVMInitializeX86AsmPrinter();
+	LLVMInitializeX86AsmParser();
+	__atomic_store_n(&done, 1, __ATOMIC_RELEASE);
+}
+
+static int open_machine(struct gen *g, unsigned tier)
+{
+	static const char triple[] = "x86_64-pc-linux-gnu";
+	char *msg = NULL, *features = host_features(g->isa);
+	LLVMTargetRef target;
+
+	init_llvm();
+	if (!LLVMGetTargetFromTriple(triple, &target, &msg) && features)
+		g->tm = LLVMCreateTargetMachine(target, triple, levels[g->isa].cpu, features,
+						tier ? LLVMCodeGenLevelLess : LLVMCodeGenLevelNone, LLVMRelocPIC, LLVMCodeModelSmall);
+	free(features);
+	if (!g->tm) {
+		int r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "LLVM has no x86-64 back end: %s", msg ? msg : "no target machine");
+
+		LLVMDisposeMessage(msg);
+		return r;
+	}
+	return 0;
+}
+
+/* ---- denormals ---- */
+
+static bool is_fp(uint8_t t)
+{
+	return t == IR_T_F32 || t == IR_T_F64 || t == IR_T_BF16 || t == IR_T_BF16X2 || t == IR_T_F32X2;
+}
+
+/* 0: nothing to do with denormals, 1: flushes them, 2: keeps them */
+static unsigned denormals(const struct ir_insn *i)
+{
+	switch (i->op) {
+	case IR_OP_mov: case IR_OP_ld: case IR_OP_ldu: case IR_OP_st: case IR_OP_selp: case IR_OP_shfl: case IR_OP_copysign:
+	case IR_OP_tex: case IR_OP_suld: case IR_OP_sust: case IR_OP_red: case IR_OP_testp: case IR_OP_mma: case IR_OP_wmma:
+		return i->op == IR_OP_red && is_fp(i->type) ? 2 : 0;
+	case IR_OP_atom:
+		return is_fp(i->type) ? 2 : 0;
+	case IR_OP_cvt:
+		if (i->flags & IR_F_FTZ)
+			return 1;
+		/* halves are normal as f32, and what is subnormal as f32 is zero as a half */
+		if (i->type == IR_T_F16 || i->stype == IR_T_F16 || i->type == IR_T_F16X2)
+			return 0;
+		return is_fp(i->type) && ir_type_class(i->stype) == IR_TC_FLOAT ? 2 : is_fp(i->stype) ? 2 : 0;
+	}
+	if (!is_fp(i->type) && !is_fp(i->stype))
+		return 0;
+	return i->flags & IR_F_FTZ ? 1 : 2;
+}
+
+static bool wants_ftz(const struct gen_func *f)
+{
+	unsigned n[3] = { 0 };
+
+	for (uint32_t k = 0; k < f->n_order; k++)
+		for (size_t j = 0; j < f->blocks.v[f->order[k]].insns.n; j++) {
+			const struct gen_insn *t = &f->blocks.v[f->order[k]].insns.v[j];
+
+			if (t->kind != GEN_I_IR)
+				continue;
+			n[denormals(t->i)]++;
+			n[2] += !gen_elem_ftz_ok(t->i);
+		}
+	return n[1] && !n[2];
+}
+
+/* ---- general functions ---- */
+
+static bool barrier_apart(const struct gen_func *f)
+{
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		/* lanes that didn't leave the kernel may still come by another way */
+		if (b->term == GEN_T_BAR && b->div && b->ipdom != GEN_NONE)
+			for (uint32_t j = 0; j < f->n_order; j++) {
+				const struct gen_block *x = &f->blocks.v[f->order[j]];
+
+				if (x->term == GEN_T_COND && x->ipdom != GEN_NONE && f->shp[1][x->pred_reg].shape != GEN_U &&
+				    f->blocks.v[x->ipdom].pos > b->pos && x->pos < b->pos)
+					return true;
+			}
+	}
+	return false;
+}
+
+/* ---- warp-wide instructions that lanes reach from two places ---- */
+
+static bool has_sync(const struct gen_block *b)
+{
+	for (size_t n = 0; n < b->insns.n; n++)
+		if (b->insns.v[n].kind == GEN_I_IR && gen_is_coll(b->insns.v[n].i) && (b->insns.v[n].i->flags & IR_F_SYNC))
+			return true;
+	return false;
+}
+
+/* Is one found on the way from a block, before stop? */
+static bool finds_sync(const struct gen_func *f, uint32_t from, uint32_t stop, bool *seen, uint32_t *stack)
+{
+	uint32_t sp = 0;
+
+	memset(seen, 0, f->blocks.n);
+	if (from == stop)
+		return false;
+	stack[sp++] = from;
+	seen[from] = true;
+	while (sp) {
+		const struct gen_block *b = &f->blocks.v[stack[--sp]];
+
+		if (has_sync(b))
+			return true;
+		for (uint32_t s = 0; s < b->n_succ; s++)
+			if (b->succ[s] != stop && !seen[b->succ[s]]) {
+				seen[b->succ[s]] = true;
+				stack[sp++] = b->succ[s];
+			}
+	}
+	return false;
+}
+
+/*
+ * Lanes that a branch sent apart may have to meet at a .sync instruction that
+ * each side has of its own: the interpreter's groups can do that.
+ */
+static bool meets_from_two_places(const struct gen_func *f)
+{
+	bool *seen = calloc(f->blocks.n + 1, sizeof(*seen)), two = false;
+	uint32_t *stack = calloc(f->blocks.n + 1, sizeof(*stack));
+
+	for (uint32_t k = 0; seen && stack && k < f->n_order && !two; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		if (b->term != GEN_T_COND || f->shp[1][b->pred_reg].shape == GEN_U ||
+		    (b->loop && (b->ipdom == GEN_NONE || !gen_in(b->loop->blocks, b->ipdom))))
+			continue;
+		two = finds_sync(f, b->succ[0], b->ipdom, seen, stack) && finds_sync(f, b->succ[1], b->ipdom, seen, stack);
+	}
+	free(seen);
+	free(stack);
+	return two;
+}
+
+static bool needs_general(const struct gen_func *f)
+{
+	for (size_t k = 0; k < f->loops.n; k++)
+		if (f->loops.v[k]->spins && (f->loops.v[k]->divergent || f->blocks.v[f->loops.v[k]->header].div))
+			return true;
+	return barrier_apart(f);
+}
+
+/* One barrier for all: what a sweep can wait for. */
+static bool barriers_alike(const struct gen_func *f)
+{
+	const struct ir_insn *first = NULL;
+
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		if (b->term != GEN_T_BAR)
+			continue;
+		if (b->bar.i->mode == IR_MODE_RED || b->bar.i->src[0].kind != IR_OPND_IMM ||
+		    (b->bar.i->n_src > 1 && b->bar.i->src[1].kind != IR_OPND_NONE))
+			return false;
+		if (first && first->src[0].imm != b->bar.i->src[0].imm)
+			return false;
+		first = b->bar.i;
+	}
+	return true;
+}
+
+static int make_general(struct gen *g, struct gen_func *f)
+{
+	if (!barriers_alike(f)) {
+		f->why = "lanes of a warp at different barriers";
+		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+	}
+	f->general = true;
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		b->div = true;
+		b->comp = 0;
+		for (uint32_t r = 0; r < f->regs.n; r++)
+			if (gen_in(b->live_out, r) || gen_in(b->live_in, r))
+				f->regs.v[r].blend = true;
+	}
+	return gen_shapes(g, f, 1);
+}
+
+/* ---- analyses ---- */
+
+static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
+{
+	int r = gen_flatten(g, f, func);
+
+	if (!r)
+		r = gen_flow(g, f);
+	if (!r)
+		r = gen_shapes(g, f, 0);
+	if (!r) {
+		r = gen_split_guards(g, f);
+		if (r > 0) {
+			r = gen_flow(g, f);
+			if (!r)
+				r = gen_shapes(g, f, 0);
+		}
+	}
+	if (!r)
+		r = gen_diverge(g, f);
+	/* not with lanes that left a loop and wait behind it: there the loop goes on without them */
+	if (!r && meets_from_two_places(f)) {
+		f->why = "lanes may meet at warp-wide instructions in two places";
+		r = vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+	}
+	if (!r && needs_general(f))
+		r = make_general(g, f);
+	return r;
+}
+
+/* ---- LLVM ---- */
+
+static void set_attr(struct gen *g, const char *name, const char *value)
+{
+	LLVMAddAttributeAtIndex(g->fn, LLVMAttributeFunctionIndex,
+				LLVMCreateStringAttribute(g->cx, name, (unsigned)strlen(name), value, (unsigned)strlen(value)));
+}
+
+static void set_enum_attr(struct gen *g, unsigned at, const char *name)
+{
+	unsigned id = LLVMGetEnumAttributeKindForName(name, strlen(name));
+
+	LLVMAddAttributeAtIndex(g->fn, at, LLVMCreateEnumAttribute(g->cx, id, 0));
+}
+
+static void open_module(struct gen *g)
+{
+	LLVMTypeRef params[2];
+	LLVMTargetDataRef dl = LLVMCreateTargetDataLayout(g->tm);
+	char *features = host_features(g->isa), *cpu = LLVMGetHostCPUName();
+
+	g->mod = LLVMModuleCreateWithNameInContext("kernel", g->cx);
+	LLVMSetTarget(g->mod, "x86_64-pc-linux-gnu");
+	LLVMSetModuleDataLayout(g->mod, dl);
+	LLVMDisposeTargetData(dl);
+	g->i1 = LLVMInt1TypeInContext(g->cx);
+	g->i8 = LLVMInt8TypeInContext(g->cx);
+	g->i16 = LLVMInt16TypeInContext(g->cx);
+	g->i32 = LLVMInt32TypeInContext(g->cx);
+	g->i64 = LLVMInt64TypeInContext(g->cx);
+	g->f32 = LLVMFloatTypeInContext(g->cx);
+	g->f64 = LLVMDoubleTypeInContext(g->cx);
+	g->ptr = LLVMPointerTypeInContext(g->cx, 0);
+	g->void_t = LLVMVoidTypeInContext(g->cx);
+	params[0] = g->ptr;
+	params[1] = g->i32;
+	g->fn = LLVMAddFunction(g->mod, "kernel", LLVMFunctionType(g->i32, params, 2, 0));
+	g->ctx = LLVMGetParam(g->fn, 0);
+	set_attr(g, "target-cpu", levels[g->isa].cpu);
+	if (features && *features)
+		set_attr(g, "target-features", features);
+	if (cpu && *cpu)
+		set_attr(g, "tune-cpu", cpu);
+	set_attr(g, "prefer-vector-width", levels[g->isa].width);
+	set_attr(g, "min-legal-vector-width", levels[g->isa].width);
+	set_attr(g, "no-builtins", "true");
+	if (g->ftz)
+		set_attr(g, "denormal-fp-math", "preserve-sign,preserve-sign");
+	set_enum_attr(g, LLVMAttributeFunctionIndex, "nounwind");
+	set_enum_attr(g, 1, "noalias");
+	free(features);
+	LLVMDisposeMessage(cpu);
+	g->b = LLVMCreateBuilderInContext(g->cx);
+}
+
+static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
+{
+	size_t n = f->regs.n + 1, nb = f->blocks.n + 1;
+	struct gen_emit e = { .g = g, .f = f };
+	int r = -VGPU_E_NOMEM;
+
+	e.place[0] = calloc(n, sizeof(*e.place[0]));
+	e.place[1] = calloc(n, sizeof(*e.place[1]));
+	e.cur = calloc(n, sizeof(*e.cur));
+	e.stamp = calloc(n, sizeof(*e.stamp));
+	e.bb[0] = calloc(nb, sizeof(*e.bb[0]));
+	e.bb[1] = calloc(nb, sizeof(*e.bb[1]));
+	e.mask = calloc(nb * g->NG, sizeof(*e.mask));
+	e.park = calloc(nb * g->NG, sizeof(*e.park));
+	if (e.place[0] && e.place[1] && e.cur && e.stamp && e.bb[0] && e.bb[1] && e.mask && e.park)
+		r = gen_emit_func(&e);
+	meta->frame_B = (uint32_t)vgpu_align_up(e.frame_B, 64);
+	meta->n_states = (uint32_t)e.states.n;
+	free(e.place[0]);
+	free(e.place[1]);
+	free(e.cur);
+	free(e.stamp);
+	free(e.bb[0]);
+	free(e.bb[1]);
+	free(e.mask);
+	free(e.park);
+	vgpu_vec_free(&e.states);
+	if (r == -VGPU_E_INTERNAL)
+		return vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': the code generator contradicts itself", g->entry->name);
+	return r ? vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name) : 0;
+}
+
+static int optimise(struct gen *g, unsigned tier)
+{
+	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+	char *msg = NULL, *text;
+	LLVMErrorRef err;
+	int r = 0;
+
+	if (getenv("VGPU_GEN_VERIFY") && LLVMVerifyModule(g->mod, LLVMReturnStatusAction, &msg))
+		r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, msg);
+	LLVMDisposeMessage(msg);
+	if (!r) {
+		LLVMPassBuilderOptionsSetLoopVectorization(o, 0);
+		LLVMPassBuilderOptionsSetSLPVectorization(o, 0);
+		err = LLVMRunPasses(g->mod, tier ? PASSES_1 : PASSES_0, g->tm, o);
+		if (err) {
+			text = LLVMGetErrorMessage(err);
+			r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, text);
+			LLVMDisposeErrorMessage(text);
+		}
+	}
+	LLVMDisposePassBuilderOptions(o);
+	return r;
+}
+
+static void dump(struct gen *g, const char *when)
+{
+	const char *dir = getenv("VGPU_GEN_DUMP");
+	char path[512];
+
+	if (!dir)
+		return;
+	snprintf(path, sizeof(path), "%s/%s.%s.ll", dir, g->entry->name, when);
+	LLVMPrintModuleToFile(g->mod, path, NULL);
+}
+
+static int to_object(struct gen *g, struct gen_object *out)
+{
+	LLVMMemoryBufferRef buf = NULL;
+	char *msg = NULL;
+
+	if (LLVMTargetMachineEmitToMemoryBuffer(g->tm, g->mod, LLVMObjectFile, &msg, &buf)) {
+		int r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, msg);
+
+		LLVMDisposeMessage(msg);
+		return r;
+	}
+	out->len = LLVMGetBufferSize(buf);
+	out->elf = malloc(out->len + 1);
+	if (out->elf)
+		memcpy(out->elf, LLVMGetBufferStart(buf), out->len);
+	LLVMDisposeMemoryBuffer(buf);
+	return out->elf ? 0 : vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
+}
+
+static int build(struct gen *g, struct gen_func *f, unsigned tier, struct gen_object *out)
+{
+	int r;
+
+	open_module(g);
+	r = emit(g, f, &out->meta);
+	if (!r) {
+		dump(g, "before");
+		r = optimise(g, tier);
+	}
+	if (!r) {
+		dump(g, "after");
+		r = to_object(g, out);
+	}
+	LLVMDisposeBuilder(g->b);
+	LLVMDisposeModule(g->mod);
+	return r;
+}
+
+/* ---- the kernel ---- */
+
+/* Warps of a gang. */
+static unsigned choose_warps(const struct gen_request *r)
+{
+	unsigned threads = r->block[0] * r->block[1] * r->block[2], w = r->warps ? r->warps : 1;
+
+	while (threads && w > 1 && (w - 1) * 32 >= threads)
+		w /= 2;
+	return MIN(w, (unsigned)SD_MAX_WARPS);
+}
+
+static void fill_meta(const struct gen *g, struct gen_func *f, struct gen_object *out)
+{
+	struct sd_meta *m = &out->meta;
+	const struct in_func *entry = f->ik->funcs[f->ik->entry_func];
+
+	m->W = g->W;
+	m->n_rows = entry->n_rows;
+	for (size_t k = 0; k < f->insts.n; k++)
+		m->n_rows = MAX(m->n_rows, f->insts.v[k]->in->n_rows);
+	m->local_B = f->local_B;
+	m->generic_tid = f->block[0] == 0;
+	m->ftz = g->ftz;
+	m->n_refs = (uint32_t)f->refs.n;
+	m->n_syms = (uint32_t)f->syms.n;
+	m->insns = 0;
+	for (uint32_t k = 0; k < f->n_order; k++)
+		m->insns += (uint32_t)f->blocks.v[f->order[k]].insns.n;
+	m->inlined = (uint32_t)f->insts.n - 1;
+	out->refs = f->refs.v;
+	out->syms = f->syms.v;
+	memset(&f->refs, 0, sizeof(f->refs));
+	memset(&f->syms, 0, sizeof(f->syms));
+}
+
+static int with_kernel(const struct gen_request *r, const struct be_kernel *ik, struct gen_object *out, struct vgpu_err *err)
+{
+	struct gen g = { .m = r->m, .entry = &r->m->funcs[r->func], .isa = r->isa, .err = err };
+	struct gen_func f = { .ik = ik, .small_grid = r->small_grid, .only_masked = (r->flags & GEN_F_MASKED) != 0 };
+	int rc;
+
+	memcpy(f.block, r->block, sizeof(f.block));
+	g.f = &f;
+	g.G = levels[r->isa].G;
+	g.n_warps = choose_warps(r);
+	g.W = 32 * g.n_warps;
+	g.NG = g.W / g.G;
+	rc = analyse(&g, &f, r->func);
+	if (!rc)
+		rc = open_machine(&g, r->tier);
+	if (!rc) {
+		g.ftz = wants_ftz(&f);
+		g.cx = LLVMContextCreate();
+		rc = build(&g, &f, r->tier, out);
+		LLVMContextDispose(g.cx);
+	}
+	if (g.tm)
+		LLVMDisposeTargetMachine(g.tm);
+	if (!rc)
+		fill_meta(&g, &f, out);
+	gen_func_free(&f);
+	return rc;
+}
+
+int gen_kernel(const struct gen_request *r, struct gen_object *out, struct vgpu_err *err)
+{
+	uint64_t *addr = calloc(r->m->n_vars + 1, sizeof(*addr));
+	struct be_module *bm = NULL;
+	struct be_kernel *ik = NULL;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!addr)
+		return vgpu_err_set(err, VGPU_E_NOMEM, "no memory to compile a kernel");
+	for (uint32_t v = 0; v < r->m->n_vars; v++)
+		addr[v] = DUMMY_ADDR;
+	rc = be_interp.module_new(&bm, r->m, addr, err);
+	if (!rc)
+		rc = be_interp.kernel_new(&ik, bm, r->func, err);
+	if (!rc)
+		rc = with_kernel(r, ik, out, err);
+	if (ik)
+		be_interp.kernel_free(ik);
+	if (bm)
+		be_interp.module_free(bm);
+	free(addr);
+	if (rc)
+		gen_object_free(out);
+	return rc;
+}

@@ -1,0 +1,50 @@
+/*
+ * mem.h: what loads (mem_load.c), stores (mem_store.c) and atomics share: an
+ * access, the addresses of a group's lanes, and its check (mem.c).
+ */
+#ifndef VGPU_BACKEND_SIMD_GEN_MEM_H
+#define VGPU_BACKEND_SIMD_GEN_MEM_H
+
+#include "backend/simd/gen/emit.h"
+
+struct acc {                       /* an access of a group */
+	struct gen_emit *e;
+	const struct gen_insn *t;
+	unsigned size, vec, stride;/* bytes of an element; elements; bytes of all */
+	bool volatile_;
+	bool shared;
+	struct gen_aff a;          /* U or P: base as i64 */
+	struct gen_val v;          /* V */
+};
+
+/* A group's addresses. */
+struct group {
+	val base;                  /* address of the lane whose offset is 0 */
+	int64_t c[SD_MAX_W];       /* by lane of the group */
+	bool known;                /* base and c are set; else addr */
+	val addr;                  /* <G x i64> */
+};
+
+/* mem.c */
+void mem_init(struct acc *x, struct gen_emit *e, const struct gen_insn *t);
+void mem_group(struct acc *x, unsigned n, struct group *r);
+bool mem_is_step(const struct gen *g, const struct group *r, int64_t step);
+bool mem_is_one(const struct gen *g, const struct group *r);
+/* Offsets that are multiples of the element's size within a small span: min, and number of elements. */
+bool mem_is_window(const struct acc *x, const struct group *r, int64_t *min, unsigned *n);
+val mem_lane_addr(struct acc *x, const struct group *r, unsigned l);
+val mem_addr_vector(struct acc *x, const struct group *r);
+val mem_to_ptr(struct gen *g, val addr);
+val mem_offset(struct gen *g, val base, int64_t off);
+val mem_load(struct acc *x, LLVMTypeRef t, val addr, unsigned align);
+void mem_store(struct acc *x, val v, val addr, unsigned align);
+val mem_shuffle(struct gen *g, val v, const int *pick, unsigned n);
+bool mem_has_masked(const struct gen *g, unsigned size);
+/* One lane after the other: in: stores these; NULL: loads into out. */
+void mem_loop_lanes(struct acc *x, val addr, val m, const val *in, val *out);
+/* What an ordered access needs behind it (acquire), or in front. */
+void mem_fence(struct gen *g, bool acquire, uint8_t order);
+/* Leaves the function when an access isn't aligned or not inside of its space: the run time finds out what it was. */
+void mem_check(struct acc *x);
+
+#endif

@@ -1,0 +1,398 @@
+/*
+ * sd_block.c: a block in flight: its memory, and its gangs, which run one after
+ * the other until each has ended or waits.
+ *
+ * Shared memory lies at the start of 4 GiB of reserved address space with 2 GiB
+ * in front, so that no 32-bit offset, and no pattern's base, leads elsewhere.
+ * Its end is a page's (but for the last 63 bytes). The memory guard is armed for the whole run.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "backend/simd/sd_priv.h"
+
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
+
+#define GIB ((uint64_t)1 << 30)
+#define BEFORE (2 * GIB)
+#define RANGE (BEFORE + 4 * GIB)
+#define RESERVED 1024u             /* in front of a kernel's own shared variables */
+#define PAGE 4096u
+#define LINE 64u
+#define MXCSR_FTZ_DAZ 0x8040u
+
+/* An odd multiple of 128: lanes that use the same offset spread over the cache. */
+static uint64_t local_stride(uint64_t n)
+{
+	return n ? (vgpu_align_up(n, 128) / 128 | 1) * 128 : 0;
+}
+
+static void *map(uint64_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool map_shared(struct sd_block *b)
+{
+	uint64_t len = vgpu_align_up(b->shared_B, PAGE);
+
+	b->shared_map = mmap(NULL, RANGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (b->shared_map == MAP_FAILED) {
+		b->shared_map = NULL;
+		return false;
+	}
+	/* its end is the end of a page */
+	b->c.shared = b->shared_map + BEFORE + len - vgpu_align_up(b->shared_B, LINE);
+	return !mprotect(b->shared_map + BEFORE, len, PROT_READ | PROT_WRITE);
+}
+
+static uint64_t shared_bytes(const struct be_launch *l)
+{
+	return RESERVED + (uint64_t)l->kernel->info.shared_static + l->shared_dyn;
+}
+
+static uint32_t threads_of(const struct be_launch *l)
+{
+	return l->block[0] * l->block[1] * l->block[2];
+}
+
+static bool alloc_memory(struct sd_block *b)
+{
+	const struct sd_meta *m = &b->v->code->meta;
+	uint32_t threads = b->n_gangs * m->W;
+
+	b->gangs = calloc(b->n_gangs, sizeof(*b->gangs));
+	b->c.rows = b->v->n_rows ? aligned_alloc(64, vgpu_align_up((uint64_t)b->v->n_rows * m->W * 8, 64)) : NULL;
+	if (b->c.rows)
+		memset(b->c.rows, 0, (uint64_t)b->v->n_rows * m->W * 8);
+	b->c.local_stride = local_stride(m->local_B);
+	b->local_map_B = b->c.local_stride * threads;
+	b->local = b->local_map_B ? map(b->local_map_B) : NULL;
+	b->frames_B = (uint64_t)m->frame_B * b->n_gangs;
+	b->frames = b->frames_B ? aligned_alloc(64, b->frames_B) : NULL;
+	if (m->generic_tid)
+		b->tids = calloc(3 * (size_t)threads, sizeof(*b->tids));
+	return b->gangs && (!b->v->n_rows || b->c.rows) && (!b->local_map_B || b->local) && (!b->frames_B || b->frames) &&
+	       (!m->generic_tid || b->tids) && map_shared(b);
+}
+
+static void set_tids(struct sd_block *b)
+{
+	uint32_t n = b->n_gangs * b->v->code->meta.W, x = 0, y = 0, z = 0;
+
+	for (uint32_t t = 0; t < n; t++) {
+		b->tids[t] = x;
+		b->tids[n + t] = y;
+		b->tids[2 * n + t] = z;
+		if (++x < b->l->block[0])
+			continue;
+		x = 0;
+		if (++y < b->l->block[1])
+			continue;
+		y = 0;
+		z++;
+	}
+}
+
+static void set_valid(struct sd_block *b)
+{
+	const uint32_t W = b->v->code->meta.W;
+
+	for (uint32_t k = 0; k < b->n_gangs; k++) {
+		struct sd_gang *g = &b->gangs[k];
+
+		g->full = b->n_threads - k * W >= W;
+		for (uint32_t w = 0; w < W / 32; w++) {
+			uint32_t first = k * W + w * 32, left = first < b->n_threads ? b->n_threads - first : 0;
+
+			g->valid[w] = left >= 32 ? 0xffffffffu : (1u << left) - 1;
+		}
+	}
+}
+
+/* The least aligned power of two that holds the window: what lies around it is unmapped, or faults in the interpreter. */
+static uint64_t window_mask(uint64_t base, uint64_t size)
+{
+	uint64_t n = PAGE;
+
+	while (n < size || (base & (n - 1)) + size > n)
+		n *= 2;
+	return ~(n - 1);
+}
+
+/* What stays the same for all blocks of a launch. */
+static void set_launch(struct sd_block *b, const struct be_launch *l)
+{
+	struct sd_ctx *c = &b->c;
+
+	b->l = l;
+	b->s = l->services;
+	c->params = l->params;
+	c->cancel = (const volatile uint32_t *)l->services->cancel;
+	c->addr = b->v->addr;
+	c->calls = &sd_calls;
+	c->win_base = l->services->window;
+	c->win_mask = window_mask(l->services->window, l->services->window_size);
+	c->coop_workspace = l->coop_workspace;
+	c->grid_id = l->grid_id;
+	memcpy(c->nctaid, l->grid, sizeof(c->nctaid));
+	memcpy(c->ntid, l->block, sizeof(c->ntid));
+	c->n_warps = (b->n_threads + 31) / 32;
+	c->nsmid = l->services->sm_count;
+	c->shared_dyn = l->shared_dyn;
+	c->shared_B = (uint32_t)b->shared_B;
+	c->blk = b;
+}
+
+void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t linear)
+{
+	struct sd_ctx *c = &b->c;
+
+	set_launch(b, l);
+	b->linear = linear;
+	c->ctaid[0] = (uint32_t)(linear % l->grid[0]);
+	c->ctaid[1] = (uint32_t)(linear / l->grid[0] % l->grid[1]);
+	c->ctaid[2] = (uint32_t)(linear / l->grid[0] / l->grid[1]);
+	c->smid = l->services->sm_count ? (uint32_t)(linear % l->services->sm_count) : 0;
+	b->n_done = b->next = 0;
+	b->n_live = b->n_threads;
+	memset(b->bar, 0, sizeof(b->bar));
+	for (uint32_t k = 0; k < b->n_gangs; k++) {
+		uint32_t first = k * b->v->code->meta.W;
+
+		b->gangs[k].state = 0;
+		b->gangs[k].how = SD_G_RUN;
+		b->gangs[k].live = MIN(b->v->code->meta.W, b->n_threads - first);
+	}
+	memset(c->shared, 0, b->shared_B);
+	if (b->shim)
+		sd_shim_start(b->shim, l, linear, b->v->code->meta.local_B);
+}
+
+bool sd_block_fits(const struct sd_block *b, const struct be_launch *l, const struct sd_variant *v)
+{
+	return b->v == v && b->n_threads == threads_of(l) && b->shared_B == shared_bytes(l);
+}
+
+int sd_block_init(struct sd_block *b, const struct be_launch *l, struct sd_variant *v, uint64_t linear, struct vgpu_err *err)
+{
+	memset(b, 0, sizeof(*b));
+	b->v = v;
+	b->l = l;
+	sd_variant_ref(v);
+	b->n_threads = threads_of(l);
+	b->n_gangs = (b->n_threads + v->code->meta.W - 1) / v->code->meta.W;
+	b->shared_B = shared_bytes(l);
+	if (!alloc_memory(b)) {
+		sd_block_fini(b);
+		return vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a block of '%s'", l->kernel->entry->name);
+	}
+	set_valid(b);
+	if (b->tids)
+		set_tids(b);
+	sd_block_reset(b, l, linear);
+	return 0;
+}
+
+void sd_block_fini(struct sd_block *b)
+{
+	sd_shim_free(b->shim);
+	free(b->gangs);
+	free(b->c.rows);
+	free(b->frames);
+	free(b->tids);
+	if (b->local)
+		munmap(b->local, b->local_map_B);
+	if (b->shared_map)
+		munmap(b->shared_map, RANGE);
+	sd_variant_unref(b->v);
+	memset(b, 0, sizeof(*b));
+}
+
+/* ---- running ---- */
+
+static void enter_gang(struct sd_block *b, uint32_t k)
+{
+	const struct sd_meta *m = &b->v->code->meta;
+	struct sd_gang *g = &b->gangs[k];
+	struct sd_ctx *c = &b->c;
+
+	c->gang = k;
+	c->full = g->full;
+	c->frame = b->frames + (uint64_t)k * m->frame_B;
+	c->local = b->local + (uint64_t)k * m->W * c->local_stride;
+	c->bar_result = g->result;
+	memcpy(c->valid, g->valid, sizeof(c->valid));
+	if (b->tids)
+		for (int d = 0; d < 3; d++)
+			c->tid[d] = b->tids + ((uint64_t)d * b->n_gangs + k) * m->W;
+}
+
+static void lanes_left(struct sd_block *b, struct sd_gang *g, uint32_t live)
+{
+	b->n_live -= g->live - live;
+	if (g->live == live)
+		return;
+	g->live = live;
+	sd_bar_recheck(b);
+}
+
+static uint32_t count_live(const struct sd_block *b, const struct sd_gang *g)
+{
+	uint32_t n = 0;
+
+	for (uint32_t w = 0; w < b->v->code->meta.W / 32; w++)
+		n += (uint32_t)__builtin_popcount(b->c.live[w] & g->valid[w]);
+	return n;
+}
+
+/* BE_RUN_DONE: go on with the next gang. */
+static enum be_run run_gang(struct sd_block *b, uint32_t k)
+{
+	struct sd_gang *g = &b->gangs[k];
+	uint32_t r;
+
+	enter_gang(b, k);
+	r = b->v->code->fn(&b->c, g->state);
+	if (r == SD_DONE) {
+		g->how = SD_G_DONE;
+		b->n_done++;
+		b->progress = true;
+		lanes_left(b, g, 0);
+		return BE_RUN_DONE;
+	}
+	if (r == SD_GAVE_UP)
+		return b->c.why == SD_WHY_CANCEL ? BE_RUN_CANCELLED : BE_RUN_FAULT;
+	g->state = r;
+	if (b->c.why == SD_WHY_YIELD) {
+		lanes_left(b, g, count_live(b, g));
+		g->how = SD_G_YIELD;
+		return BE_RUN_DONE;
+	}
+	b->progress = true;
+	lanes_left(b, g, count_live(b, g));
+	return sd_bar_arrive(b, g, b->c.bar_id, b->c.bar_count, true) ? BE_RUN_DONE : BE_RUN_FAULT;
+}
+
+/* Rounds over the gangs; one in which all that could run only gave way ends the call. */
+static enum be_run run_rounds(struct sd_block *b)
+{
+	while (b->n_done < b->n_gangs) {
+		b->progress = false;
+		for (; b->next < b->n_gangs; b->next++) {
+			enum be_run r;
+
+			if (b->gangs[b->next].how == SD_G_DONE || b->gangs[b->next].how == SD_G_BAR)
+				continue;
+			r = run_gang(b, b->next);
+			if (r != BE_RUN_DONE)
+				return r;
+		}
+		b->next = 0;
+		if (*b->s->cancel)
+			return BE_RUN_CANCELLED;
+		if (!b->progress && b->n_done < b->n_gangs)
+			return BE_RUN_SPIN;
+	}
+	return BE_RUN_DONE;
+}
+
+/* Warp instructions in which a fault has to come again to be described. */
+#define DIAGNOSE_SLICES 64
+
+/*
+ * Which thread did it, and where? Generated code keeps no such notes. The
+ * context is lost anyway, so the block runs once more, interpreted; where it
+ * faults then is the description.
+ */
+static bool diagnose(struct sd_block *b)
+{
+	struct be_launch l = *b->l;
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct be_fault f = { 0 };
+	struct be_block *ib;
+	bool same = false;
+
+	l.kernel = b->l->kernel->ik;
+	ib = be_interp.block_new(&l, b->linear, &err);
+	for (unsigned n = 0; ib && n < DIAGNOSE_SLICES; n++) {
+		enum be_run r = be_interp.block_run(ib, &f);
+
+		if (r == BE_RUN_YIELD)
+			continue;
+		same = r == BE_RUN_FAULT && (f.status == VGPU_E_ILLEGAL_ADDRESS || f.status == VGPU_E_MISALIGNED);
+		break;
+	}
+	be_interp.block_free(ib);
+	if (same)
+		*b->fault = f;
+	return same;
+}
+
+static void fault_of_guard(struct sd_block *b)
+{
+	struct be_fault *f = b->fault;
+	uint64_t at = be_guard_addr(), shared = (uint64_t)(uintptr_t)b->shared_map;
+	uint32_t t = b->c.gang * b->v->code->meta.W;
+
+	if (b->shim && sd_shim_guard_fault(b->shim))
+		return;
+	if (diagnose(b))
+		return;
+	memset(f, 0, sizeof(*f));
+	f->status = VGPU_E_ILLEGAL_ADDRESS;
+	f->addr = at;
+	memcpy(f->block, b->c.ctaid, sizeof(f->block));
+	f->thread[0] = t % b->l->block[0];
+	f->thread[1] = t / b->l->block[0] % b->l->block[1];
+	f->thread[2] = t / b->l->block[0] / b->l->block[1];
+	if (at - shared < RANGE)
+		snprintf(f->text, sizeof(f->text), "illegal access at offset %lld of shared memory, which has %llu bytes",
+			 (long long)(at - (uint64_t)(uintptr_t)b->c.shared), (unsigned long long)b->shared_B);
+	else
+		snprintf(f->text, sizeof(f->text), "illegal access at 0x%llx: no memory there", (unsigned long long)at);
+}
+
+/* The code saw that an access isn't one. */
+static void bad_access(struct sd_block *b)
+{
+	struct be_fault *f = b->fault;
+	const struct ir_insn *i = sd_insns_ir(b->v->insns, b->c.fault_ref);
+
+	if (diagnose(b))
+		return;
+	memset(f, 0, sizeof(*f));
+	f->status = VGPU_E_ILLEGAL_ADDRESS;
+	memcpy(f->block, b->c.ctaid, sizeof(f->block));
+	f->ptx_line = i ? i->loc.line : 0;
+	snprintf(f->text, sizeof(f->text), "'%s': illegal or misaligned access by one of the threads from %u on",
+		 i && i->spelling ? i->spelling : "?", b->c.gang * b->v->code->meta.W);
+}
+
+enum be_run sd_block_run(struct sd_block *b, struct be_fault *fault)
+{
+	struct sd_block *volatile blk = b;
+	uint32_t mxcsr = _mm_getcsr();
+	enum be_run r;
+
+	b->fault = fault;
+	if (be_guard_enter()) {
+		_mm_setcsr(mxcsr);
+		fault_of_guard(blk);
+		return BE_RUN_FAULT;
+	}
+	if (b->v->code->meta.ftz)
+		_mm_setcsr(mxcsr | MXCSR_FTZ_DAZ);
+	r = run_rounds(b);
+	be_guard_leave();
+	if (b->v->code->meta.ftz)
+		_mm_setcsr(mxcsr);
+	if (r == BE_RUN_FAULT && b->c.why == SD_WHY_ACCESS)
+		bad_access(b);
+	return r;
+}

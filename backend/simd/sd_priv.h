@@ -1,0 +1,122 @@
+/*
+ * sd_priv.h: inside of the simd backend's run time: kernels with their
+ * compiled variants, blocks in flight.
+ *
+ * A kernel is compiled when it is first launched, once for each shape of
+ * blocks. What can't be compiled (clusters, recursion, calls through pointers
+ * …) is run by the interp backend, kernel by kernel; sd_kernel_why() tells.
+ */
+#ifndef VGPU_BACKEND_SIMD_SD_PRIV_H
+#define VGPU_BACKEND_SIMD_SD_PRIV_H
+
+#include <pthread.h>
+
+#include "backend/backend.h"
+#include "backend/simd/sd_insn.h"
+#include "backend/simd/sd_load.h"
+#include "compiler/ir/ir.h"
+#include "util/compiler.h"
+#include "util/vec.h"
+
+#define SD_NBARRIER 16
+
+struct be_module {
+	const struct ir_module *ir;
+	struct be_module *im;              /* interp's */
+	uint64_t *var_addr;
+};
+
+/* A kernel's code for one shape of blocks. Lives while a block, also an idle one, refers to it. */
+struct sd_variant {
+	uint32_t block[3];
+	bool small_grid;
+	uint32_t refs;
+	struct sd_code *code;              /* NULL: interpreted */
+	struct sd_insns *insns;
+	uint64_t *addr;                    /* by sd_sym */
+	uint32_t n_rows;
+};
+
+struct be_kernel {
+	struct be_module *bm;
+	uint32_t func;
+	const struct ir_func *entry;
+	struct be_kernel *ik;              /* interp's */
+	struct be_kernel_info info;
+	pthread_mutex_t lock;              /* of variants */
+	struct sd_variant *last;           /* the one that was found last; read without the lock */
+	VGPU_VEC(struct sd_variant *) variants;
+	struct vgpu_err why;               /* of the first variant that isn't compiled */
+};
+
+struct sd_barrier {
+	uint32_t expect;                   /* threads; 0: all that live */
+	uint32_t arrived;                  /* lanes, or with expect: threads, a warp that is all there counting as 32 */
+	uint32_t popc;
+	bool used, all, any;
+};
+
+enum sd_gang_state { SD_G_RUN, SD_G_BAR, SD_G_YIELD, SD_G_DONE };
+
+struct sd_gang {
+	uint32_t state;                    /* to go on in */
+	uint8_t how;                       /* enum sd_gang_state */
+	uint8_t bar;
+	bool full;
+	uint32_t live;                     /* lanes that have not ended */
+	uint32_t result;                   /* of bar.red */
+	uint32_t valid[SD_MAX_WARPS];
+};
+
+struct sd_block {
+	const struct be_launch *l;
+	const struct be_services *s;
+	struct sd_variant *v;
+	uint64_t linear;
+	uint32_t n_threads, n_gangs, n_done, n_live, next;
+	bool progress;
+	struct be_fault *fault;
+	struct sd_ctx c;
+	struct sd_barrier bar[SD_NBARRIER];
+	struct sd_gang *gangs;
+	uint8_t *shared_map;               /* the reserved range */
+	uint64_t shared_B;
+	uint8_t *local, *frames;
+	uint64_t local_map_B, frames_B;
+	uint32_t *tids;
+	struct sd_shim *shim;
+};
+
+/* A block of either kind. */
+struct be_block {
+	struct be_block *ib;               /* interp's; NULL: compiled */
+	struct be_launch il;               /* for it */
+	struct sd_block b;
+	struct be_block *next;             /* idle */
+};
+
+/* sd_variant.c */
+struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l, struct vgpu_err *err);
+void sd_variant_ref(struct sd_variant *v);
+void sd_variant_unref(struct sd_variant *v);
+enum sd_isa sd_isa_here(void);
+/* Why a kernel's launches so far were interpreted (all or some of them); NULL: they were not. For tests and logs. */
+const char *sd_kernel_why(const struct be_kernel *k);
+
+/* sd_block.c */
+int sd_block_init(struct sd_block *b, const struct be_launch *l, struct sd_variant *v, uint64_t linear, struct vgpu_err *err);
+void sd_block_fini(struct sd_block *b);
+/* Can an idle block of this kind be taken for the launch? */
+bool sd_block_fits(const struct sd_block *b, const struct be_launch *l, const struct sd_variant *v);
+void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t linear);
+enum be_run sd_block_run(struct sd_block *b, struct be_fault *fault);
+
+/* sd_bar.c: false: a fault was reported. */
+bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t count, bool waits);
+/* Lanes have ended: barriers that waited for them alone. */
+void sd_bar_recheck(struct sd_block *b);
+
+/* sd_calls.c */
+extern const struct sd_calls sd_calls;
+
+#endif
