@@ -348,11 +348,16 @@ static int module_build(struct eng *e, struct eng_call *c, struct eng_module *mo
 {
 	const struct vgpu_device *dev = mod->ctx->dev;
 	struct ptx_options o = { .max_target = (unsigned)MAX(dev->compute_cap, dev->library_compute_cap),
-				 .no_contract = c->cmd.a.MODULE_LOAD.flags & VGP_MODULE_F_STRICT_FP };
+				 .no_contract = c->cmd.a.MODULE_LOAD.flags & VGP_MODULE_F_STRICT_FP,
+				 .keep_text = e->be->needs_text };
 	struct texts t = { 0 };
+	size_t size = 0;
 	int r;
 
 	r = read_images(e, c, &t, err);
+	for (size_t i = 0; i < t.n; i++)
+		size += t.src[i].len;
+	o.lazy = size >= PTX_LAZY_B;
 	if (r == 0)
 		r = ptx_compile_opts(t.src, t.n, &o, &mod->ir, d, err);
 	if (r == 0)
@@ -515,6 +520,11 @@ static int func_answer(struct eng *e, struct eng_call *c, struct eng_module *mod
 	char why[512];
 	int r;
 
+	r = ir_need_func(mod->ir, index, &err);
+	if (r) {
+		put_out(c, err.text, strlen(err.text));
+		return r;
+	}
 	if (ir->unsupported) {
 		snprintf(why, sizeof(why), "%s: ptx line %u: %s", ir->name, ir->unsupported_line, ir->unsupported);
 		put_out(c, why, strlen(why));

@@ -46,7 +46,12 @@ void eng_loop_stop(void *engine);
 
 /* sandbox.c: namespaces, root, uid and limits; before threads exist. Goes as far as the caller's rights allow. */
 int eng_sandbox_enter(struct vgpu_err *err);
-/* sandbox.c: the filter of system calls, on all threads, for ever. */
-int eng_sandbox_lock(struct vgpu_err *err);
+/*
+ * sandbox.c: the filter of system calls, on all threads, for ever. run_code: compiled kernels are mapped, which are
+ * files that can't change; memory that is written never becomes executable.
+ */
+int eng_sandbox_lock(bool run_code, struct vgpu_err *err);
+/* eng_jit.c: a socket to the compiler, which starts with the first packet; before eng_sandbox_enter. uid: whose kernels. */
+int eng_jit_start(uint32_t uid, struct vgpu_err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend/backend.h"
+#include "backend/simd/sd_jit.h"
 #include "config.h"
 #include "engine/engine.h"
 #include "protocol/vgp_ctl.h"
@@ -103,12 +104,25 @@ static void close_others(int pidfd)
 			close(fd);
 }
 
+/* The property's "cpu" leaves the choice to us. */
+#define BACKEND_DEFAULT "interp"
+
 static const struct be_ops *pick_backend(const struct start *st)
 {
-	const char *want = st->n_devs ? st->devs[0].backend : "";
-	const struct be_ops *ops = strcmp(want, "interp") == 0 ? NULL : be_find("simd");
+	const char *want = st->n_devs ? st->devs[0].backend : "cpu";
 
-	return ops ? ops : be_find("interp");
+	return be_find(strcmp(want, "cpu") == 0 ? BACKEND_DEFAULT : want);
+}
+
+/* Without the compiler there is no kernel of this backend; the client is told so before it has one. */
+static int start_jit(const struct start *st, struct vgpu_err *err)
+{
+	int fd = eng_jit_start(st->s.client_uid, err);
+
+	if (fd < 0)
+		return fd;
+	sd_jit_set_fd(fd);
+	return 0;
 }
 
 static int serve(struct start *st, struct vgpu_err *err)
@@ -118,14 +132,17 @@ static int serve(struct start *st, struct vgpu_err *err)
 		.threads = st->s.threads, .nonce = st->s.nonce, .session = st->ctl.session,
 		.sock = VGP_WORKER_FD_CLIENT, .ctl = VGP_WORKER_FD_CTL, .client_pidfd = st->pidfd,
 	};
+	bool simd = c.backend && strcmp(c.backend->name, "simd") == 0;
 	struct eng *e;
 	int sock, r;
 
 	if (!c.backend)
-		return vgpu_err_set(err, VGPU_E_INTERNAL, "no backend is built in");
+		return vgpu_err_set(err, VGPU_E_INTERNAL, "backend '%s' isn't built in", st->n_devs ? st->devs[0].backend : "");
 	if (c.transport < VGP_TRANSPORT_RING || c.transport > VGP_TRANSPORT_NODE)
 		return vgpu_err_set(err, VGPU_E_PROTOCOL, "START: transport %u", c.transport);
-	r = eng_sandbox_enter(err);
+	r = simd ? start_jit(st, err) : 0;
+	if (r == 0)
+		r = eng_sandbox_enter(err);
 	if (r)
 		return r;
 	/* eng_new takes the socket even when it fails; the reason shall still get out */
@@ -137,7 +154,7 @@ static int serve(struct start *st, struct vgpu_err *err)
 		return r;
 	}
 	close(sock);
-	r = eng_sandbox_lock(err);
+	r = eng_sandbox_lock(simd, err);
 	if (r)
 		return r;
 	eng_run(e);

@@ -8,6 +8,7 @@
  * root, a uid without rights, and a filter that knows neither open nor socket.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -104,7 +105,7 @@ int eng_sandbox_enter(struct vgpu_err *err)
 #ifdef VGPU_SANITIZER
 
 /* The sanitizers' own threads and reports need what the filter forbids. */
-int eng_sandbox_lock(struct vgpu_err *err)
+int eng_sandbox_lock(bool run_code, struct vgpu_err *err)
 {
 	return 0;
 }
@@ -118,7 +119,7 @@ static const int allowed[] = {
 	/* descriptors that are there */
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(recvmsg), SCMP_SYS(recvfrom),
 	SCMP_SYS(close), SCMP_SYS(shutdown), SCMP_SYS(fallocate),
-	/* memory (mmap and mprotect below, without PROT_EXEC) */
+	/* memory (mmap and mprotect below, without PROT_EXEC but for add_code_rules) */
 	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk),
 	/* threads and signals */
 	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
@@ -131,6 +132,19 @@ static const int refused[] = {
 	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(newfstatat), SCMP_SYS(fstat),
 	SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(sysinfo),
 };
+
+/* What sd_load does with a compiled kernel: looks at its seals and size, maps it at a place it has reserved. */
+static int add_code_rules(scmp_filter_ctx f)
+{
+	int r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(lseek), 0);
+
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_EQ, PROT_READ | PROT_EXEC),
+				     SCMP_A3(SCMP_CMP_EQ, MAP_SHARED | MAP_FIXED));
+	return r;
+}
 
 static int add_rules(scmp_filter_ctx f)
 {
@@ -150,10 +164,13 @@ static int add_rules(scmp_filter_ctx f)
 	return r;
 }
 
-int eng_sandbox_lock(struct vgpu_err *err)
+int eng_sandbox_lock(bool run_code, struct vgpu_err *err)
 {
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = f ? add_rules(f) : -ENOMEM;
+
+	if (r == 0 && run_code)
+		r = add_code_rules(f);
 
 	limit(RLIMIT_NPROC, 0);
 	if (r == 0)

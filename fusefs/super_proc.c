@@ -175,26 +175,42 @@ static void before_worker(struct super *s, pid_t parent)
 	}
 }
 
-/* What a worker sees of the environment: nothing of ours, but a sanitizer's options in such builds. */
-static char **worker_env(void)
+/* Compiled kernels of a mount with a state directory of its own are kept there, too. */
+static char *cache_env(const char *state_dir)
 {
-	static char *env[8];
+	char *dir, *out = NULL;
+
+	if (vgpu_getenv("VGPU_CACHE_DIR") || strcmp(state_dir, VGPU_STATEDIR) == 0)
+		return NULL;
+	dir = realpath(state_dir, NULL);
+	if (dir && asprintf(&out, "VGPU_CACHE_DIR=%s/cache", dir) < 0)
+		out = NULL;
+	free(dir);
+	return out;
+}
+
+/* What a worker sees of the environment: what vgpu-jit goes by, and a sanitizer's options in such builds. */
+static char **worker_env(const struct super *s)
+{
+	static const char *const names[] = {
+		"HOME", "XDG_CACHE_HOME", "VGPU_CACHE_DIR", "VGPU_CACHE_MB", "VGPU_JIT_CPU_MS", "VGPU_JIT_MEM_MB",
+#ifdef VGPU_SANITIZER
+		"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
+#endif
+	};
+	static char *env[ARRAY_SIZE(names) + 3];
 	size_t n = 0;
 
 	if (env[0])
 		return env;
 	env[n++] = "PATH=/usr/bin:/bin";
-#ifdef VGPU_SANITIZER
-	static const char *const names[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS" };
-
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *v = getenv(names[i]);
+		const char *v = vgpu_getenv(names[i]);
 
 		if (v && asprintf(&env[n], "%s=%s", names[i], v) > 0)
 			n++;
 	}
-#endif
-	env[n] = NULL;
+	env[n++] = cache_env(s->opts.state_dir);
 	return env;
 }
 
@@ -206,7 +222,7 @@ int super_spawn_worker(struct super *s, int client_sock, struct super_worker *w,
 
 	if (r)
 		return r;
-	pid = spawn(argv, worker_env(), (int[]){ client_sock, sv[1] }, 2, before_worker, s, err);
+	pid = spawn(argv, worker_env(s), (int[]){ client_sock, sv[1] }, 2, before_worker, s, err);
 	close(sv[1]);
 	if (pid < 0) {
 		close(sv[0]);
