@@ -90,7 +90,9 @@ static void test_vadd(const char *be)
 	for (uint32_t i = 0; i < n; i++)
 		bad += c[i] != 1.5f * (float)i;
 	is_int(bad, 0, "%s: the same sums", be);
-	ok(t.yields > 0, "%s: slices were cut", be);
+	/* compiled code isn't cut */
+	if (t.ops != &be_simd)
+		ok(t.yields > 0, "%s: slices were cut", be);
 	kt_close(&t);
 }
 

@@ -318,11 +318,12 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		tap_timeout(3600);
 	for (const char *const *be = kt_backends(); *be; be++) {
-		unsigned bad = 0;
+		/* compiling takes most of the time */
+		unsigned bad = 0, n = !strcmp(*be, "interp") || argc > 1 ? many : many / 15;
 
-		for (unsigned k = 0; k < many; k++)
+		for (unsigned k = 0; k < n; k++)
 			bad += !check_seed(*be, first + k);
-		ok(!bad, "%s: %u random kernels give one result in all forms and schedules", *be, many);
+		ok(!bad, "%s: %u random kernels give one result in all forms and schedules", *be, n);
 	}
 	return 0;
 }

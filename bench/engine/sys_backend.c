@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "backend/simd/sd_jit.h"
 #include "bench/engine/bench.h"
 #include "compiler/ir/ir.h"
 #include "compiler/ptx/ptx.h"
+#include "config.h"
 
 #define KERNELS_MAX 32
 
@@ -69,6 +71,12 @@ static const char *backend_open(struct system *s)
 
 	if (!ops)
 		return "not in this build";
+#ifdef VGPU_LLVM
+	sd_jit_set_local(gen_kernel);
+#else
+	if (ops == &be_simd)
+		return "not in this build";
+#endif
 	b = calloc(1, sizeof(*b));
 	if (!pool)
 		pool = pool_new(opt.threads);

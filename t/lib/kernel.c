@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backend/simd/sd_jit.h"
 #include "compiler/ptx/ptx.h"
+#include "config.h"
 #include "t/lib/tap.h"
 #include "util/sys.h"
 
@@ -16,8 +18,13 @@
 
 const char *const *kt_backends(void)
 {
-	static const char *const names[] = { "interp", NULL };
+#ifdef VGPU_LLVM
+	static const char *const names[] = { "interp", "simd", NULL };
 
+	sd_jit_set_local(gen_kernel);
+#else
+	static const char *const names[] = { "interp", NULL };
+#endif
 	return names;
 }
 
