@@ -1,7 +1,9 @@
 /* obj.c: texture objects: are they sound, the table of handles, queries. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/interp/alu_half.h"
 #include "backend/tex.h"
 #include "backend/tex/tex_impl.h"
 #include "util/compiler.h"
@@ -41,6 +43,57 @@ static int check_level(const struct tex_obj *o, unsigned n, uint64_t window, uin
 	return 0;
 }
 
+/* ---- the border's colour: hardware has it in the texture's format (seen) ---- */
+
+static float nearest(float f, float lo, float max)
+{
+	f = f == f ? f : 0.0f;
+	f = f < lo ? lo : f > 1.0f ? 1.0f : f;
+	return rintf(f * max) / max;
+}
+
+/* The entry of the table that is nearest. */
+static float nearest_srgb(float f)
+{
+	int best = 0;
+
+	for (int i = 1; i < 256; i++)
+		if (fabsf((float)tex_srgb[i] / 16384.0f - f) < fabsf((float)tex_srgb[best] / 16384.0f - f))
+			best = i;
+	return (float)tex_srgb[best] / 16384.0f;
+}
+
+/* Cut off. */
+static float half(float f)
+{
+	uint32_t u = f16_of_f32(f);
+
+	if (fabsf(f32_of_f16(u)) > fabsf(f))
+		u--;
+	return f32_of_f16(u);
+}
+
+static void set_border(struct tex_obj *o)
+{
+	for (unsigned c = 0; c < 4; c++) {
+		float f = f32_of(o->border[c]);
+
+		if (o->srgb && c < (o->channels == 4 ? 3u : 1u))
+			f = nearest_srgb(f);
+		else if (o->norm && o->chan == TEX_U8)
+			f = nearest(half(f), 0.0f, 255.0f);
+		else if (o->norm && o->chan == TEX_U16)
+			f = nearest(f, 0.0f, 65535.0f);
+		else if (o->norm)
+			f = o->chan == TEX_S8 ? nearest(half(f), -1.0f, 127.0f) : nearest(f, -1.0f, 32767.0f);
+		else if (o->chan == TEX_F16)
+			f = half(f);
+		else
+			continue;
+		o->border[c] = bits_of_f32(f);
+	}
+}
+
 int tex_obj_check(struct tex_obj *o, uint64_t window, uint64_t size, struct vgpu_err *err)
 {
 	int r = 0;
@@ -57,6 +110,7 @@ int tex_obj_check(struct tex_obj *o, uint64_t window, uint64_t size, struct vgpu
 	if ((o->linear || o->mip_linear) && !tex_is_float(o))
 		return vgpu_err_set(err, VGPU_E_INVALID, "texture: integers can't be filtered");
 	o->texel_B = (uint32_t)chan_B[o->chan] * o->channels;
+	set_border(o);
 	for (unsigned n = 0; n < o->n_levels && !r; n++)
 		r = check_level(o, n, window, size, err);
 	return r;

@@ -26,6 +26,8 @@
 
 #define N TEX_LANES
 #define ALL(l) for (uint32_t l = 0; l < N; l++)
+/* What a signed byte's unit is of 16 bits' (seen; 32767 / 127 would be a little more). */
+#define S8_UNIT (258.0 + 1.0 / 128.0)
 /* Beyond any texel, and small enough for 24.8 bits. */
 #define FAR 1048576.0f
 
@@ -181,6 +183,13 @@ static void axis_set(const struct tex_obj *t, const struct coords *c, unsigned d
 			a->i[0][l] = q >> 8;
 			a->part[l] = q & 255;
 		}
+		/* Beyond the middles of the first and last texel there is only one. */
+		if (mode == TEX_CLAMP)
+			ALL(l) {
+				bool out = a->i[0][l] < 0 || a->i[0][l] >= (int32_t)size - 1;
+
+				a->part[l] = out ? 0 : a->part[l];
+			}
 	} else {
 		ALL(l)
 			a->i[0][l] = (int32_t)floorf(v[l]);
@@ -359,13 +368,8 @@ static float unit(const struct tex_obj *t, unsigned c)
 static void paint_border(const struct tex_obj *t, const uint32_t in[N], bool units, struct texels *o)
 {
 	for (unsigned c = 0; c < t->channels; c++) {
-		uint32_t border = t->border[c];
-
-		/* of 16 bits like the others' sums; bytes with signs go by 127ths */
-		if (units && t->norm && t->chan != TEX_S8)
-			border = bits_of_f32(rintf(f32_of(border) * unit(t, c)));
-		else if (units && t->norm)
-			border = bits_of_f32(f32_of(border) * unit(t, c));
+		/* tex_obj_check made it a texel's value */
+		uint32_t border = units && t->norm ? bits_of_f32(rintf(f32_of(t->border[c]) * unit(t, c))) : t->border[c];
 
 		ALL(l)
 			o->c[c][l] = (o->c[c][l] & in[l]) | (border & ~in[l]);
@@ -382,7 +386,7 @@ static void over_edge(int32_t n, int32_t *face, int32_t *i, int32_t *j)
 
 	if (*i >= 0 && *i < n && *j >= 0 && *j < n)
 		return;
-	/* A corner belongs to no face: the nearest texel of the neighbour in y. */
+	/* A corner belongs to no face: any texel will do, it has no share. */
 	if (*j < 0 || *j >= n)
 		*i = clampi(*i, n - 1);
 	s = (2.0f * (float)*i + 1.0f) / (float)n - 1.0f;
@@ -505,7 +509,44 @@ static bool sums_integers(const struct tex_obj *t)
 struct sums {
 	double f[4][N];          /* floats, of which no exact sum fits a float */
 	float i[4][N];           /* integers below 2^24 */
+	float top[4][N];         /* the greatest texel; used where lost_bits() is */
+	bool looking;            /* for it */
 };
+
+/* Significant bits of the greatest texel's place that others have, too; what lies below is lost to them. 0: all. */
+static int lost_bits(const struct tex_obj *t, unsigned c)
+{
+	if (!t->norm)
+		return t->chan == TEX_F16 ? 15 : 0;
+	return t->srgb && c < srgb_channels(t) ? 8 : 0;
+}
+
+static void look_for_top(const struct texels *o, const int32_t w[N], unsigned n, struct sums *s)
+{
+	for (unsigned c = 0; c < n; c++)
+		ALL(l) {
+			float v = fabsf(f32_of(o->c[c][l]));
+
+			s->top[c][l] = w[l] && v > s->top[c][l] ? v : s->top[c][l];
+		}
+}
+
+static void cut_bits(const struct tex_obj *t, const struct sums *s, struct texels *o)
+{
+	for (unsigned c = 0; c < t->channels; c++) {
+		int32_t bits = lost_bits(t, c) - 1;
+
+		if (bits < 0)
+			continue;
+		ALL(l) {
+			int32_t e = (int32_t)(bits_of_f32(s->top[c][l]) >> 23) - bits;
+			float unit = f32_of((uint32_t)(e > 0 ? e : 1) << 23), v = f32_of(o->c[c][l]);
+
+			/* infinities stay */
+			o->c[c][l] = e > 255 - 32 ? o->c[c][l] : bits_of_f32(truncf(v / unit) * unit);
+		}
+	}
+}
 
 static void add_floats(const struct texels *o, const int32_t w[N], unsigned n, struct sums *s)
 {
@@ -529,6 +570,11 @@ static void add_tap(const struct level *v, unsigned tx, unsigned ty, unsigned tz
 	struct texels o;
 
 	tap(v, tx, ty, tz, true, &o);
+	if (s->looking) {
+		look_for_top(&o, w, v->t->channels, s);
+		return;
+	}
+	cut_bits(v->t, s, &o);
 	if (sums_integers(v->t))
 		add_integers(&o, w, v->t->channels, s);
 	else
@@ -550,12 +596,49 @@ static void split(const int32_t all[N], const struct axis *a, int32_t half, int3
 	}
 }
 
+/* At a seamless cube map's corners there are three texels: the fourth one's share goes to them. */
+static void share_corner(const struct level *v, int32_t w[2][2][N])
+{
+	int32_t n = (int32_t)v->l->w;
+
+	for (int x = 0; x < 2; x++)
+		for (int y = 0; y < 2; y++)
+			ALL(l) {
+				int32_t i = v->a[0].i[x][l], j = v->a[1].i[y][l], third;
+
+				if ((i >= 0 && i < n) || (j >= 0 && j < n))
+					continue;
+				third = (2 * w[x][y][l] + 3) / 6;
+				w[!x][y][l] += third;
+				w[x][!y][l] += third;
+				w[!x][!y][l] += w[x][y][l] - 2 * third;
+				w[x][y][l] = 0;
+			}
+}
+
+static void filter_seamless(const struct level *v, const int32_t share[N], struct sums *s)
+{
+	int32_t wx[2][N], w[2][2][N];
+
+	split(share, &v->a[0], 128, wx[0], wx[1]);
+	for (int x = 0; x < 2; x++)
+		split(wx[x], &v->a[1], x ? 128 : 127, w[x][0], w[x][1]);
+	share_corner(v, w);
+	for (unsigned x = 0; x < 2; x++)
+		for (unsigned y = 0; y < 2; y++)
+			add_tap(v, x, y, 0, w[x][y], s);
+}
+
 /* Adds a level that has share[l] of 256. */
 static void filter_level(const struct level *v, const int32_t share[N], struct sums *s)
 {
 	unsigned dims = v->c->dims, nx = v->a[0].n, ny = dims > 1 ? v->a[1].n : 1, nz = dims > 2 ? v->a[2].n : 1;
 	int32_t wz[2][N], wx[2][N], wy[2][N];
 
+	if (v->seamless) {
+		filter_seamless(v, share, s);
+		return;
+	}
 	if (dims > 2)
 		split(share, &v->a[2], 128, wz[0], wz[1]);
 	else
@@ -578,7 +661,7 @@ static void finish_integers(const struct tex_obj *t, unsigned c, const float s[N
 {
 	if (t->srgb && c < srgb_channels(t)) {
 		ALL(l)
-			o[l] = bits_of_f32(f32_of_f16(f16_of_f32(s[l] * (1.0f / 256 / 16384))));
+			o[l] = bits_of_f32(f32_of_f16(f16_of_f32(s[l] * (1.0f + 0x1p-23f) * (1.0f / 256 / 16384))));
 	} else if (t->chan == TEX_S16) {
 		ALL(l) {
 			float r = floorf(s[l] * (1.0f / 256) + 0.5f) / 32767.0f;
@@ -589,6 +672,12 @@ static void finish_integers(const struct tex_obj *t, unsigned c, const float s[N
 		ALL(l)
 			o[l] = bits_of_f32(floorf(s[l] * (1.0f / 256) + 0.5f) / 65535.0f);
 	}
+}
+
+/* The sum in units: a little more of it, which turns ties away from zero, as hardware has them. */
+static double of_256(double v)
+{
+	return v * (1.0 / 256) * (1.0 + 0x1p-52);
 }
 
 /* To f32, so that a second rounding to f16 gives what one would: inexact ones are cut off and made odd. */
@@ -605,16 +694,16 @@ static void finish_floats(const struct tex_obj *t, const double s[N], uint32_t o
 {
 	if (t->norm) {           /* TEX_S8 */
 		ALL(l) {
-			float r = (float)floor(s[l] * (32767.0 / (127.0 * 256.0)) + 0.5) / 32767.0f;
+			float r = (float)floor(s[l] * (S8_UNIT / 256.0) + 0.5) / 32767.0f;
 
 			o[l] = bits_of_f32(r < -1.0f ? -1.0f : r);
 		}
 	} else if (t->chan == TEX_F16) {
 		ALL(l)
-			o[l] = bits_of_f32(f32_of_f16(f16_of_f32(f32_of(to_odd(s[l] * (1.0 / 256))))));
+			o[l] = bits_of_f32(f32_of_f16(f16_of_f32(f32_of(to_odd(of_256(s[l]))))));
 	} else {
 		ALL(l)
-			o[l] = bits_of_f32((float)(s[l] * (1.0 / 256)));
+			o[l] = bits_of_f32((float)of_256(s[l]));
 	}
 }
 
@@ -656,6 +745,7 @@ static void level_prepare(const struct tex_sample *s, const struct coords *c, un
 
 				v->a[d].i[0][l] = q >> 8;
 				v->a[d].i[1][l] = (q >> 8) + 1;
+				v->a[d].part[l] = q & 255;
 			}
 }
 
@@ -667,7 +757,10 @@ static void gather_level(const struct tex_sample *s, const struct level *v, stru
 
 	for (unsigned k = 0; k < 4; k++) {
 		tap(v, two && order[k][0], two && order[k][1], 0, false, &one);
-		if (s->gather < (int)v->t->channels)
+		if (s->gather < (int)v->t->channels && v->t->norm && v->t->chan == TEX_S8)
+			ALL(l)
+				o->c[k][l] = bits_of_f32(floorf(rintf(f32_of(one.c[s->gather][l]) * 127.0f) * (float)S8_UNIT + 0.5f) / 32767.0f);
+		else if (s->gather < (int)v->t->channels)
 			memcpy(o->c[k], one.c[s->gather], sizeof(o->c[k]));
 		else
 			memset(o->c[k], 0, sizeof(o->c[k]));
@@ -690,20 +783,27 @@ static void sample_level(const struct tex_sample *s, const struct coords *c, uns
 static void filter_levels(const struct tex_sample *s, const struct coords *c, unsigned n, uint32_t mask, const int32_t part[N],
 			  struct texels *o)
 {
-	int32_t share[N], any = 0;
+	bool pair = false;
+	int32_t share[N];
+	struct level v[2];
 	struct sums sum;
-	struct level v;
 
 	memset(&sum, 0, sizeof(sum));
-	level_prepare(s, c, n, mask, s->t->linear, &v);
 	ALL(l) {
 		share[l] = 256 - part[l];
-		any |= part[l];
+		pair |= part[l] != 0;
 	}
-	filter_level(&v, share, &sum);
-	if (any && n + 1 < s->t->n_levels) {
-		level_prepare(s, c, n + 1, mask, s->t->linear, &v);
-		filter_level(&v, part, &sum);
+	pair = pair && n + 1 < s->t->n_levels;
+	level_prepare(s, c, n, mask, s->t->linear, &v[0]);
+	if (pair)
+		level_prepare(s, c, n + 1, mask, s->t->linear, &v[1]);
+	/* twice, where the texels' greatest one has to be known first */
+	for (sum.looking = lost_bits(s->t, 0) != 0;; sum.looking = false) {
+		filter_level(&v[0], share, &sum);
+		if (pair)
+			filter_level(&v[1], part, &sum);
+		if (!sum.looking)
+			break;
 	}
 	finish(s->t, &sum, o);
 }
@@ -755,12 +855,18 @@ static void coords_set(const struct tex_sample *s, struct coords *c)
 	c->cube = s->shape == TEX_CUBE || s->shape == TEX_ACUBE;
 	c->layered = c->cube || s->shape == TEX_A1D || s->shape == TEX_A2D;
 	c->has_off = s->off[0] != NULL;
+	/* To hardware they have two, the second one at 0, where half is border if that is its mode (seen). */
+	if (s->shape == TEX_1D && s->t->addr[1] == TEX_BORDER && s->t->linear && !s->int_coords && !s->t->buffer) {
+		c->dims = 2;
+		memset(c->f[1], 0, sizeof(c->f[1]));
+		memset(c->off[1], 0, sizeof(c->off[1]));
+	}
 	if (c->cube) {
 		c->has_off = false;
 		cube_coords(s, c);
 		return;
 	}
-	for (unsigned d = 0; d < c->dims; d++) {
+	for (unsigned d = 0; d < dims[s->shape]; d++) {
 		if (s->int_coords)
 			ALL(l)
 				c->i[d][l] = (int32_t)(uint32_t)s->x[d][l];
