@@ -182,6 +182,64 @@ static void test_bad_calls(void)
 	raw_close(&r, "bad calls");
 }
 
+/* The description is the ring's data. */
+static int texture(struct raw *r, const struct vgp_tex *t, const struct vgp_tex_level *l, uint32_t len)
+{
+	struct vgp_cmd c = { .op = VGP_OP_TEX_CREATE, .data_len = len, .a.TEX_CREATE.ctx = 1 };
+
+	memcpy(r->ring + r->h.off_data, t, sizeof(*t));
+	memcpy(r->ring + r->h.off_data + sizeof(*t), l, sizeof(*l));
+	return call(r, &c);
+}
+
+static void test_textures(void)
+{
+	struct vgp_cmd c = { .op = VGP_OP_WINDOW_MAP, .a.WINDOW_MAP = { 0x400000000000, 1ull << 30 } };
+	struct vgp_tex good = { .dims = 2, .chan = VGP_TEX_F32, .channels = 1, .n_levels = 1 }, t = good;
+	struct vgp_tex_level at = { .addr = 0x400000000000, .pitch = 64, .w = 16, .h = 16, .d = 1 }, l = at;
+	const uint32_t len = sizeof(t) + sizeof(l);
+	struct raw r;
+
+	raw_open(&r, VGP_TRANSPORT_RING);
+	call(&r, &c);
+	is_int(texture(&r, &t, &l, len), VGPU_E_INVALID_CONTEXT, "a texture of no context");
+	c = (struct vgp_cmd){ .op = VGP_OP_CTX_CREATE };
+	is_int(call(&r, &c), 0, "a context");
+	is_int(texture(&r, &t, &l, len), 0, "a texture");
+	is_int(texture(&r, &t, &l, len - 1), VGPU_E_PROTOCOL, "one that is cut");
+	is_int(texture(&r, &t, &l, len + 1), VGPU_E_PROTOCOL, "one with more");
+	is_int(texture(&r, &t, &l, 0), VGPU_E_PROTOCOL, "one without");
+	t.n_levels = 255;
+	is_int(texture(&r, &t, &l, len), VGPU_E_PROTOCOL, "more levels than data");
+	t = good;
+	t.flags = VGP_TEX_F_ALL + 1;
+	is_int(texture(&r, &t, &l, len), VGPU_E_PROTOCOL, "an unknown flag");
+	t = good;
+	t.chan = 200;
+	is_int(texture(&r, &t, &l, len), VGPU_E_INVALID, "an unknown format");
+	t = good;
+	t.addr[2] = 9;
+	is_int(texture(&r, &t, &l, len), VGPU_E_INVALID, "an unknown mode");
+	t = good;
+	l.pad = 1;
+	is_int(texture(&r, &t, &l, len), VGPU_E_PROTOCOL, "padding that isn't zero");
+	l = at;
+	l.addr = 0x400000000000 + (1ull << 30) - 1024 + 4;
+	is_int(texture(&r, &t, &l, len), VGPU_E_INVALID, "over the window's end");
+	l = at;
+	l.slice = UINT64_MAX - 3;
+	l.d = 3;
+	is_int(texture(&r, &t, &l, len), VGPU_E_INVALID, "slices that wrap");
+	l = at;
+	l.w = 0;
+	is_int(texture(&r, &t, &l, len), VGPU_E_INVALID, "nothing");
+	c = (struct vgp_cmd){ .op = VGP_OP_TEX_DESTROY, .a.TEX_DESTROY.handle = UINT64_MAX };
+	is_int(call(&r, &c), VGPU_E_INVALID_HANDLE, "a handle of nothing");
+	c.a.TEX_DESTROY.handle = 0;
+	is_int(call(&r, &c), VGPU_E_INVALID_HANDLE, "and 0");
+	raw_close(&r, "textures");
+}
+
 static void fatal(struct raw *r, const char *what)
 {
 	for (int i = 0; i < 3000 && !__atomic_load_n(&r->hdr->fatal, __ATOMIC_ACQUIRE); i++) {
@@ -323,6 +381,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	test_no_window();
 	test_bad_calls();
+	test_textures();
 	test_fatal();
 	test_frames();
 	for (unsigned i = 0; i < 5; i++)
