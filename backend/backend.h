@@ -105,6 +105,13 @@ struct be_ops {
 	void (*block_link)(struct be_block *b, struct be_block *const *peers, uint32_t n);
 	enum be_run (*block_run)(struct be_block *b, struct be_fault *fault);
 	void (*block_free)(struct be_block *b);
+	/*
+	 * NULL: there is none. Runs the blocks lo … hi - 1, one after the other, for as long as each ends in its first
+	 * turn, without the cost of making and freeing each; answers how many have ended. If that isn't all, *r says why
+	 * the next one didn't, as block_run would, and *b is that block; *b NULL: it could not be made, *err.
+	 */
+	uint64_t (*blocks_run)(const struct be_launch *l, uint64_t lo, uint64_t hi, struct be_block **b, enum be_run *r,
+			       struct be_fault *fault, struct vgpu_err *err);
 };
 
 extern const struct be_ops be_interp, be_simd;

@@ -465,13 +465,10 @@ static void report_fault(struct eng_job *j, const struct be_fault *f)
 		  f->thread[0], f->thread[1], f->thread[2], f->ptx_line ? ", ptx line " : "", f->ptx_line);
 }
 
-/* Runs b for a slice. False: b is over or was put aside. */
-static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, struct visitor *v)
+/* How r of the block's turn is taken up. True: it has another one. */
+static bool after_turn(struct eng *e, struct eng_job *j, struct eng_block *b, struct visitor *v, enum be_run r, const struct be_fault *fault)
 {
-	struct be_fault fault;
-
-	v->spun = false;
-	switch (e->be->block_run(b->b, &fault)) {
+	switch (r) {
 	case BE_RUN_YIELD:
 		if (cancelled(j))
 			break;
@@ -486,7 +483,7 @@ static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, str
 		suspend(j, b, true);
 		return false;
 	case BE_RUN_FAULT:
-		report_fault(j, &fault);
+		report_fault(j, fault);
 		break;
 	case BE_RUN_DONE:
 	case BE_RUN_CANCELLED:
@@ -494,6 +491,15 @@ static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, str
 	}
 	block_end(j, b, v);
 	return false;
+}
+
+/* Runs b for a slice. False: b is over or was put aside. */
+static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, struct visitor *v)
+{
+	struct be_fault fault;
+
+	v->spun = false;
+	return after_turn(e, j, b, v, e->be->block_run(b->b, &fault), &fault);
 }
 
 /* All went round without any end: let others have a look, or the world move on. */
@@ -519,6 +525,51 @@ static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
 	return others_wait(e) && vgpu_now_ns() > v->deadline;
 }
 
+/* Blocks that a backend may run in one go: between two looks at the clock. */
+#define AHEAD_MAX 32
+
+/*
+ * Fresh blocks of the chunk in one go, where the backend can do that and nothing waits. False: it can't be done now,
+ * or *left is a block that goes on.
+ */
+static bool run_ahead(struct eng *e, struct eng_job *j, struct visitor *v, struct eng_block **left)
+{
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct eng_block *b;
+	struct be_block *bb;
+	struct be_fault fault;
+	enum be_run r;
+	uint64_t n, done;
+
+	*left = NULL;
+	if (!e->be->blocks_run || j->per_unit != 1 || j->all_resident || v->spun || v->ch.lo == v->ch.hi || cancelled(j) ||
+	    __atomic_load_n(&j->n_susp, __ATOMIC_RELAXED) || __atomic_load_n(&j->stalls, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&j->no_room, __ATOMIC_RELAXED))
+		return false;
+	n = MIN(v->ch.hi - v->ch.lo, (uint64_t)AHEAD_MAX);
+	done = e->be->blocks_run(&j->launch, v->ch.lo, v->ch.lo + n, &bb, &r, &fault, &err);
+	v->ch.lo += done;
+	v->done += done;
+	if (done == n)
+		return true;
+	v->ch.lo++;
+	if (!bb) {
+		unit_failed(j, v->ch.lo - 1, v, &err);
+		return true;
+	}
+	b = calloc(1, sizeof(*b));
+	if (!b) {
+		e->be->block_free(bb);
+		eng_fault(j->ctx, VGPU_E_NOMEM, 0, "block: out of memory");
+		v->done++;
+		return true;
+	}
+	b->b = bb;
+	if (after_turn(e, j, b, v, r, &fault))
+		*left = b;
+	return !*left;
+}
+
 /* True when the job is complete (and may not be touched beyond the reference). */
 static bool visit_launch(struct eng *e, struct eng_job *j, struct visitor *v)
 {
@@ -527,11 +578,14 @@ static bool visit_launch(struct eng *e, struct eng_job *j, struct visitor *v)
 
 	do {
 		do {
-			b = next_block(j, v);
-			if (!b)
-				break;
-			while (run_block(e, j, b, v))
-				;
+			if (!run_ahead(e, j, v, &b)) {
+				if (!b)
+					b = next_block(j, v);
+				if (!b)
+					break;
+				while (run_block(e, j, b, v))
+					;
+			}
 			if ((v->ch.lo == v->ch.hi || v->spun) && job_flush(e, j, &v->done))
 				return true;
 		} while (!time_to_leave(e, j, v));

@@ -30,6 +30,7 @@ static void release(struct sd_block *b, uint32_t id)
 		}
 	b->progress = true;
 	*r = (struct sd_barrier){ 0 };
+	b->bars &= ~(1u << id);
 }
 
 static bool is_complete(const struct sd_block *b, const struct sd_barrier *r)
@@ -39,9 +40,12 @@ static bool is_complete(const struct sd_block *b, const struct sd_barrier *r)
 
 void sd_bar_recheck(struct sd_block *b)
 {
-	for (uint32_t id = 0; id < SD_NBARRIER; id++)
-		if (b->bar[id].used && is_complete(b, &b->bar[id]))
+	for (uint32_t m = b->bars; m; m &= m - 1) {
+		uint32_t id = (uint32_t)__builtin_ctz(m);
+
+		if (is_complete(b, &b->bar[id]))
 			release(b, id);
+	}
 }
 
 VGPU_PRINTF(2, 3) static bool bad(struct sd_block *b, const char *fmt, ...)
@@ -83,9 +87,10 @@ bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t 
 	if (count == (b->n_threads + 31) / 32 * 32)
 		count = 0;
 	r = &b->bar[id];
-	if (!r->used)
+	if (!r->used) {
 		*r = (struct sd_barrier){ .used = true, .expect = count, .all = true };
-	else if (r->expect != count)
+		b->bars |= 1u << id;
+	} else if (r->expect != count)
 		return bad(b, "barrier %u: thread count %u, others wait with another one", id, count);
 	for (uint32_t w = 0; w < warps; w++) {
 		uint32_t in = b->c.bar_mask[w] & g->valid[w];

@@ -16,6 +16,7 @@
 struct idle {
 	struct be_block *first;
 	unsigned n;
+	bool known;                        /* to the key: freed when the thread ends */
 };
 
 static pthread_once_t idle_once = PTHREAD_ONCE_INIT;
@@ -65,10 +66,13 @@ static void put_idle(struct be_block *b)
 {
 	struct be_block **p = &idle.first;
 
-	pthread_once(&idle_once, make_idle_key);
-	if (!have_idle_key || pthread_setspecific(idle_key, &idle)) {
-		destroy(b);
-		return;
+	if (!idle.known) {
+		pthread_once(&idle_once, make_idle_key);
+		if (!have_idle_key || pthread_setspecific(idle_key, &idle)) {
+			destroy(b);
+			return;
+		}
+		idle.known = true;
 	}
 	b->next = idle.first;
 	idle.first = b;
@@ -243,7 +247,7 @@ static void block_link(struct be_block *b, struct be_block *const *peers, uint32
 
 static enum be_run block_run(struct be_block *b, struct be_fault *fault)
 {
-	return b->ib ? be_interp.block_run(b->ib, fault) : sd_block_run(&b->b, fault);
+	return b->ib ? be_interp.block_run(b->ib, fault) : sd_block_run(&b->b, 0, fault);
 }
 
 static void block_free(struct be_block *b)
@@ -256,6 +260,33 @@ static void block_free(struct be_block *b)
 		return;
 	}
 	put_idle(b);
+}
+
+static uint64_t blocks_run(const struct be_launch *l, uint64_t lo, uint64_t hi, struct be_block **out, enum be_run *r,
+			   struct be_fault *fault, struct vgpu_err *err)
+{
+	struct be_block *b = NULL;
+	uint64_t n = 0;
+
+	*out = NULL;
+	*r = BE_RUN_DONE;
+	while (lo + n < hi && *r == BE_RUN_DONE) {
+		b = block_new(l, lo + n, err);
+		if (!b)
+			return n;
+		if (b->ib) {
+			*r = be_interp.block_run(b->ib, fault);
+			n += *r == BE_RUN_DONE;
+		} else {
+			*r = sd_block_run(&b->b, hi, fault);
+			n = b->b.linear - lo + (*r == BE_RUN_DONE);
+		}
+		if (*r == BE_RUN_DONE)
+			block_free(b);
+	}
+	if (*r != BE_RUN_DONE)
+		*out = b;
+	return n;
 }
 
 const struct be_ops be_simd = {
@@ -271,4 +302,5 @@ const struct be_ops be_simd = {
 	.block_link = block_link,
 	.block_run = block_run,
 	.block_free = block_free,
+	.blocks_run = blocks_run,
 };

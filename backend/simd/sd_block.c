@@ -151,9 +151,16 @@ static void set_launch(struct sd_block *b, const struct be_launch *l)
 
 void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t linear)
 {
+	set_launch(b, l);
+	sd_block_next(b, linear);
+}
+
+/* Another block of the same launch. */
+void sd_block_next(struct sd_block *b, uint64_t linear)
+{
+	const struct be_launch *l = b->l;
 	struct sd_ctx *c = &b->c;
 
-	set_launch(b, l);
 	b->linear = linear;
 	c->ctaid[0] = (uint32_t)(linear % l->grid[0]);
 	c->ctaid[1] = (uint32_t)(linear / l->grid[0] % l->grid[1]);
@@ -161,7 +168,12 @@ void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t line
 	c->smid = l->services->sm_count ? (uint32_t)(linear % l->services->sm_count) : 0;
 	b->n_done = b->next = 0;
 	b->n_live = b->n_threads;
-	memset(b->bar, 0, sizeof(b->bar));
+	/* a block that has ended left no barrier in use */
+	if (b->dirty) {
+		memset(b->bar, 0, sizeof(b->bar));
+		b->bars = 0;
+	}
+	b->dirty = false;
 	for (uint32_t k = 0; k < b->n_gangs; k++) {
 		uint32_t first = k * b->v->code->meta.W;
 
@@ -169,7 +181,8 @@ void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t line
 		b->gangs[k].how = SD_G_RUN;
 		b->gangs[k].live = MIN(b->v->code->meta.W, b->n_threads - first);
 	}
-	memset(c->shared, 0, b->shared_B);
+	if (b->shared_B > RESERVED)
+		memset(c->shared, 0, b->shared_B);
 	if (b->shim)
 		sd_shim_start(b->shim, l, linear, b->v->code->meta.local_B);
 }
@@ -227,7 +240,10 @@ static void enter_gang(struct sd_block *b, uint32_t k)
 	c->frame = b->frames + (uint64_t)k * m->frame_B;
 	c->local = b->local + (uint64_t)k * m->W * c->local_stride;
 	c->bar_result = g->result;
-	memcpy(c->valid, g->valid, sizeof(c->valid));
+	if (!g->full)
+		memcpy(c->valid, g->valid, sizeof(c->valid));
+	else if (b->v->n_rows || b->v->code->meta.n_states)
+		memset(c->valid, 0xff, m->W / 8);
 	if (b->tids)
 		for (int d = 0; d < 3; d++)
 			c->tid[d] = b->tids + ((uint64_t)d * b->n_gangs + k) * m->W;
@@ -239,7 +255,8 @@ static void lanes_left(struct sd_block *b, struct sd_gang *g, uint32_t live)
 	if (g->live == live)
 		return;
 	g->live = live;
-	sd_bar_recheck(b);
+	if (b->bars)
+		sd_bar_recheck(b);
 }
 
 static uint32_t count_live(const struct sd_block *b, const struct sd_gang *g)
@@ -374,7 +391,8 @@ static void bad_access(struct sd_block *b)
 		 i && i->spelling ? i->spelling : "?", b->c.gang * b->v->code->meta.W);
 }
 
-enum be_run sd_block_run(struct sd_block *b, struct be_fault *fault)
+/* Runs b, and then, while they end, the blocks behind it up to hi - 1. */
+enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault)
 {
 	struct sd_block *volatile blk = b;
 	uint32_t mxcsr = _mm_getcsr();
@@ -383,15 +401,21 @@ enum be_run sd_block_run(struct sd_block *b, struct be_fault *fault)
 	b->fault = fault;
 	if (be_guard_enter()) {
 		_mm_setcsr(mxcsr);
+		blk->dirty = true;
 		fault_of_guard(blk);
 		return BE_RUN_FAULT;
 	}
 	if (b->v->code->meta.ftz)
 		_mm_setcsr(mxcsr | MXCSR_FTZ_DAZ);
 	r = run_rounds(b);
+	while (r == BE_RUN_DONE && b->linear + 1 < hi) {
+		sd_block_next(b, b->linear + 1);
+		r = run_rounds(b);
+	}
 	be_guard_leave();
 	if (b->v->code->meta.ftz)
 		_mm_setcsr(mxcsr);
+	b->dirty |= r != BE_RUN_DONE;
 	if (r == BE_RUN_FAULT && b->c.why == SD_WHY_ACCESS)
 		bad_access(b);
 	return r;

@@ -75,9 +75,11 @@ struct sd_block {
 	uint64_t linear;
 	uint32_t n_threads, n_gangs, n_done, n_live, next;
 	bool progress;
+	bool dirty;                        /* didn't end by itself: barriers may be in use */
 	struct be_fault *fault;
 	struct sd_ctx c;
 	struct sd_barrier bar[SD_NBARRIER];
+	uint32_t bars;                     /* those in use */
 	struct sd_gang *gangs;
 	uint8_t *shared_map;               /* the reserved range */
 	uint64_t shared_B;
@@ -109,7 +111,8 @@ void sd_block_fini(struct sd_block *b);
 /* Can an idle block of this kind be taken for the launch? */
 bool sd_block_fits(const struct sd_block *b, const struct be_launch *l, const struct sd_variant *v);
 void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t linear);
-enum be_run sd_block_run(struct sd_block *b, struct be_fault *fault);
+void sd_block_next(struct sd_block *b, uint64_t linear);
+enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault);
 
 /* sd_bar.c: false: a fault was reported. */
 bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t count, bool waits);

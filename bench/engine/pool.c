@@ -48,6 +48,16 @@ static void fail(struct pool *p, enum be_run r, const struct be_fault *f)
 	*p->w.cancel = 1;
 }
 
+/* To its end. r: what its last turn came to. */
+static void finish(struct pool *p, struct be_block *b, enum be_run r, struct be_fault *f)
+{
+	while ((r == BE_RUN_YIELD || r == BE_RUN_SPIN) && !*p->w.cancel)
+		r = p->w.ops->block_run(b, f);
+	p->w.ops->block_free(b);
+	if (r != BE_RUN_DONE)
+		fail(p, r == BE_RUN_FAULT ? r : BE_RUN_CANCELLED, f);
+}
+
 static void run_block(struct pool *p, uint64_t linear)
 {
 	struct vgpu_err err = VGPU_ERR_INIT;
@@ -60,12 +70,31 @@ static void run_block(struct pool *p, uint64_t linear)
 		fail(p, BE_RUN_FAULT, &f);
 		return;
 	}
-	do
-		r = p->w.ops->block_run(b, &f);
-	while ((r == BE_RUN_YIELD || r == BE_RUN_SPIN) && !*p->w.cancel);
-	p->w.ops->block_free(b);
-	if (r != BE_RUN_DONE)
-		fail(p, r == BE_RUN_FAULT ? r : BE_RUN_CANCELLED, &f);
+	r = p->w.ops->block_run(b, &f);
+	finish(p, b, r, &f);
+}
+
+/* At least one block; answers how many. */
+static uint64_t run_blocks(struct pool *p, uint64_t lo, uint64_t hi)
+{
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct be_fault f = { 0 };
+	struct be_block *b;
+	enum be_run r;
+	uint64_t n;
+
+	if (!p->w.ops->blocks_run) {
+		run_block(p, lo);
+		return 1;
+	}
+	n = p->w.ops->blocks_run(p->w.l, lo, hi, &b, &r, &f, &err);
+	if (lo + n == hi)
+		return n;
+	if (b)
+		finish(p, b, r, &f);
+	else
+		run_block(p, lo + n);
+	return n + 1;
 }
 
 static bool take(struct pool *p, uint64_t *lo, uint64_t *hi)
@@ -88,8 +117,8 @@ static void help(struct pool *p)
 	uint64_t lo, hi;
 
 	while (take(p, &lo, &hi)) {
-		for (uint64_t k = lo; k < hi && !*p->w.cancel; k++)
-			run_block(p, k);
+		for (uint64_t k = lo; k < hi && !*p->w.cancel;)
+			k += run_blocks(p, k, hi);
 		__atomic_add_fetch(&p->w.done, hi - lo, __ATOMIC_RELEASE);
 	}
 }

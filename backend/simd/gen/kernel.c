@@ -446,14 +446,77 @@ static int build(struct gen *g, struct gen_func *f, unsigned tier, struct gen_ob
 
 /* ---- the kernel ---- */
 
-/* Warps of a gang. */
-static unsigned choose_warps(const struct gen_request *r)
-{
-	unsigned threads = r->block[0] * r->block[1] * r->block[2], w = r->warps ? r->warps : 1;
+/* ---- the gang ---- */
 
-	while (threads && w > 1 && (w - 1) * 32 >= threads)
-		w /= 2;
-	return MIN(w, (unsigned)SD_MAX_WARPS);
+/* Warps of one kind of work that don't get in each other's way when they run as one stream. */
+static bool gangs_well(const struct gen_func *f)
+{
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		/* a branch in a loop that each warp might take for itself */
+		if (b->term == GEN_T_COND && b->loop && f->shp[1][b->pred_reg].shape != GEN_U)
+			return false;
+		if (b->term == GEN_T_BAR && (b->bar.i->src[0].kind != IR_OPND_IMM || b->bar.i->src[0].imm ||
+					     (b->bar.i->n_src > 1 && b->bar.i->src[1].kind != IR_OPND_NONE)))
+			return false;
+		for (size_t n = 0; n < b->insns.n; n++) {
+			const struct gen_insn *t = &b->insns.v[n];
+
+			if (t->kind != GEN_I_IR)
+				continue;
+			if (gen_is_coll(t->i) || gen_is_row(t->i) || t->i->op == IR_OP_atom || t->i->op == IR_OP_red || t->i->op == IR_OP_bar)
+				return false;
+		}
+	}
+	return !f->spins && !f->general;
+}
+
+/* Most vector registers of one group that are live at once, at the starts of blocks. */
+static unsigned live_vectors(const struct gen_func *f)
+{
+	unsigned most = 0;
+
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+		unsigned n = 0;
+
+		for (uint32_t r = 0; r < f->regs.n; r++)
+			if (gen_in(b->live_in, r) && f->shp[0][r].shape == GEN_V)
+				n += f->regs.v[r].bits > 32 ? 2 : 1;
+		most = MAX(most, n);
+	}
+	return most;
+}
+
+static unsigned count_insns(const struct gen_func *f)
+{
+	unsigned n = 0;
+
+	for (uint32_t k = 0; k < f->n_order; k++)
+		n += (unsigned)f->blocks.v[f->order[k]].insns.n;
+	return n;
+}
+
+/*
+ * How many warps should run as one stream: as many as have room in the vector
+ * registers, in kernels of light and even work; each block a whole number of gangs.
+ */
+static unsigned choose_warps(const struct gen_request *r, const struct gen_func *f)
+{
+	unsigned threads = r->block[0] * r->block[1] * r->block[2], groups = 32 / levels[r->isa].G, live, w = 1;
+	const unsigned room = r->isa == SD_ISA_AVX512 ? 24 : 12, most = r->isa == SD_ISA_AVX512 ? 8 : 4;
+
+	if (r->warps)
+		return MIN(r->warps, (unsigned)SD_MAX_WARPS);
+	if (!threads || threads % 32 || !gangs_well(f))
+		return 1;
+	live = MAX(live_vectors(f), 1u);
+	if (!f->loops.n && count_insns(f) <= 48)
+		live = 1;
+	while (2 * w <= most && threads / 32 % (2 * w) == 0 && 2 * w * groups * live <= room + (f->loops.n ? 0 : room))
+		w *= 2;
+	return w;
 }
 
 static void fill_meta(const struct gen *g, struct gen_func *f, struct gen_object *out)
@@ -480,19 +543,41 @@ static void fill_meta(const struct gen *g, struct gen_func *f, struct gen_object
 	memset(&f->syms, 0, sizeof(f->syms));
 }
 
+static void set_gang(struct gen *g, unsigned warps)
+{
+	g->G = levels[g->isa].G;
+	g->n_warps = warps;
+	g->W = 32 * warps;
+	g->NG = g->W / g->G;
+}
+
+static void open_func(struct gen_func *f, const struct gen_request *r, const struct be_kernel *ik)
+{
+	memset(f, 0, sizeof(*f));
+	f->ik = ik;
+	f->small_grid = r->small_grid;
+	f->only_masked = (r->flags & GEN_F_MASKED) != 0;
+	memcpy(f->block, r->block, sizeof(f->block));
+}
+
 static int with_kernel(const struct gen_request *r, const struct be_kernel *ik, struct gen_object *out, struct vgpu_err *err)
 {
 	struct gen g = { .m = r->m, .entry = &r->m->funcs[r->func], .isa = r->isa, .err = err };
-	struct gen_func f = { .ik = ik, .small_grid = r->small_grid, .only_masked = (r->flags & GEN_F_MASKED) != 0 };
+	struct gen_func f;
 	int rc;
 
-	memcpy(f.block, r->block, sizeof(f.block));
+	open_func(&f, r, ik);
 	g.f = &f;
-	g.G = levels[r->isa].G;
-	g.n_warps = choose_warps(r);
-	g.W = 32 * g.n_warps;
-	g.NG = g.W / g.G;
+	set_gang(&g, r->warps ? choose_warps(r, &f) : 1);
 	rc = analyse(&g, &f, r->func);
+	if (!rc && choose_warps(r, &f) != g.n_warps) {
+		struct gen_func one = f;
+
+		set_gang(&g, choose_warps(r, &one));
+		gen_func_free(&one);
+		open_func(&f, r, ik);
+		rc = analyse(&g, &f, r->func);
+	}
 	if (!rc)
 		rc = open_machine(&g, r->tier);
 	if (!rc) {

@@ -346,10 +346,11 @@ static void fault(struct gen_emit *e, const struct gen_insn *t, uint32_t status)
 	struct gen *g = e->g;
 	val lane = LLVMConstInt(g->i32, 0, 0), args[4];
 
-	if (!e->m.full) {
-		val b = gen_warp_bits(g, e->m.v, 0), a[] = { b, LLVMConstInt(g->i1, 0, 0) };
+	for (unsigned w = e->m.full ? 0 : g->n_warps; w-- > 0;) {
+		val b = gen_warp_bits(g, e->m.v, w), a[] = { b, LLVMConstInt(g->i1, 0, 0) };
+		val l = LLVMBuildAdd(g->b, gen_intrinsic(g, "llvm.cttz", &g->i32, 1, a, 2), LLVMConstInt(g->i32, 32 * w, 0), "");
 
-		lane = gen_intrinsic(g, "llvm.cttz", &g->i32, 1, a, 2);
+		lane = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntNE, b, LLVMConstNull(g->i32), ""), l, lane, "");
 	}
 	args[0] = LLVMConstInt(g->i32, gen_ref(e, t), 0);
 	args[1] = LLVMConstInt(g->i32, status, 0);
