@@ -21,11 +21,11 @@ struct mma_val mma_val_of(uint64_t bits, unsigned type)
 	return r;
 }
 
-/* sig * 2^exp in units of 2^unit, cut off. */
+/* sig * 2^exp in units of 2^unit, cut off. A zero's exponent may be any. */
 static int64_t cut(uint64_t sig, int exp, int unit, bool sign)
 {
 	const int up = exp - unit;
-	const uint64_t v = up >= 0 ? sig << up : up > -64 ? sig >> -up : 0;
+	const uint64_t v = !sig ? 0 : up >= 0 ? sig << up : up > -64 ? sig >> -up : 0;
 
 	return sign ? -(int64_t)v : (int64_t)v;
 }

@@ -128,6 +128,5 @@ MMA_FAMILIES(MMA_DECL)
 
 mma_fn mma_select_base(const struct ir_insn *i);
 mma_fn mma_select_avx2(const struct ir_insn *i);
-bool mma_cpu_has_avx2(void);
 
 #endif
