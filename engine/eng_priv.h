@@ -235,6 +235,10 @@ struct eng_sched {
 	unsigned n_started;
 	uint32_t active[VGPU_MAX_DEVICES];      /* jobs per device */
 	uint64_t active_since[VGPU_MAX_DEVICES], busy_ns[VGPU_MAX_DEVICES];
+	/* devices that are a part of another (MIG) get that share of the CPUs */
+	uint32_t share[VGPU_MAX_DEVICES];       /* per mille; 0: all of them */
+	uint64_t paid_until[VGPU_MAX_DEVICES];  /* atomic: ns; work before this moment has used its share */
+	unsigned cpus;
 };
 
 /* ---- the engine ---- */

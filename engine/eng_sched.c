@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "engine/eng_priv.h"
+#include "util/mig.h"
 
 #define HERE_NS 30000                /* the channel's patience with a launch of its own */
 #define HERE_THREADS 8192            /* kernel threads above which it doesn't try */
@@ -122,6 +123,54 @@ uint64_t eng_sched_busy_ns(struct eng *e, unsigned d)
 	}
 	pthread_mutex_unlock(&s->lock);
 	return ns;
+}
+
+/* ---- a part of a device has a part of the CPUs ---- */
+
+/* So far ahead of its share a device may be: shorter than anybody notices, longer than a slice. */
+#define SHARE_BURST_NS 10000000ull
+
+/* 0, or how long (ns) the device has to wait. */
+static uint64_t over_share(struct eng_sched *s, unsigned d)
+{
+	uint64_t until, now;
+
+	if (likely(!s->share[d]))
+		return 0;
+	/* relaxed: a bound, not a message */
+	until = __atomic_load_n(&s->paid_until[d], __ATOMIC_RELAXED);
+	now = vgpu_now_ns();
+	return until > now + SHARE_BURST_NS ? until - now - SHARE_BURST_NS : 0;
+}
+
+/* CPU time of this thread. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* CPU time, since `from` (wall clock), is stretched by the share. */
+static void pay(struct eng_sched *s, unsigned d, uint64_t from, uint64_t used_ns)
+{
+	uint64_t cost = used_ns * 1000 / ((uint64_t)s->share[d] * s->cpus), old, next;
+
+	old = __atomic_load_n(&s->paid_until[d], __ATOMIC_RELAXED);
+	do {
+		next = MAX(old, from) + cost;
+	} while (!__atomic_compare_exchange_n(&s->paid_until[d], &old, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+static void find_shares(struct eng *e)
+{
+	struct eng_sched *s = &e->sched;
+
+	for (size_t i = 0; i < e->cfg.n_devs; i++)
+		for (size_t k = 0; vgpu_is_mig(&e->devs[i]) && k < e->cfg.n_devs; k++)
+			if (!vgpu_is_mig(&e->devs[k]) && strcmp(e->devs[k].pci, e->devs[i].pci) == 0)
+				s->share[i] = (uint32_t)MAX(e->devs[i].sm_count * 1000 / e->devs[k].sm_count, (uint64_t)1);
 }
 
 static void job_list(struct eng_sched *s, struct eng_job *j)
@@ -629,9 +678,15 @@ static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 
 static bool visit(struct eng *e, struct eng_job *j, bool here)
 {
-	struct visitor v = { .here = here, .deadline = vgpu_now_ns() + (here ? HERE_NS : VISIT_NS) };
+	uint64_t from = vgpu_now_ns();
+	struct visitor v = { .here = here, .deadline = from + (here ? HERE_NS : VISIT_NS) };
+	unsigned d = dev_slot(j);
+	uint64_t used = unlikely(e->sched.share[d]) ? cpu_ns() : 0;
+	bool did = j->run_piece ? visit_pieces(e, j, &v) : visit_launch(e, j, &v);
 
-	return j->run_piece ? visit_pieces(e, j, &v) : visit_launch(e, j, &v);
+	if (unlikely(e->sched.share[d]))
+		pay(&e->sched, d, from, cpu_ns() - used);
+	return did;
 }
 
 /* ---- submitting ---- */
@@ -646,7 +701,7 @@ void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
 	pthread_mutex_lock(&s->lock);
 	account_begin(s, j);
 	pthread_mutex_unlock(&s->lock);
-	if (try_here && eng_is_channel() && __atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED) == 0 &&
+	if (try_here && eng_is_channel() && !over_share(s, dev_slot(j)) && __atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED) == 0 &&
 	    n <= 64 && n * j->launch.block[0] * j->launch.block[1] * j->launch.block[2] <= HERE_THREADS)
 		complete = visit(e, j, true);
 	if (!complete) {
@@ -709,16 +764,22 @@ static bool has_work(struct eng_job *j)
 	return work;
 }
 
-/* A job with something to do, the next one in turn, with a reference. */
-static struct eng_job *pick(struct eng_sched *s)
+/* A job with something to do, the next one in turn, with a reference. *wait_ns: none now, but one that has used its share. */
+static struct eng_job *pick(struct eng_sched *s, uint64_t *wait_ns)
 {
 	struct eng_job *j;
+	uint64_t over;
 
 	pthread_mutex_lock(&s->lock);
 	j = s->jobs;
 	for (uint32_t i = 0; i < s->n_jobs; i++, j = j->next) {
 		if (!has_work(j))
 			continue;
+		over = over_share(s, dev_slot(j));
+		if (over) {
+			*wait_ns = *wait_ns ? MIN(*wait_ns, over) : over;
+			continue;
+		}
 		s->jobs = j->next;
 		j->refs++;
 		pthread_mutex_unlock(&s->lock);
@@ -744,13 +805,20 @@ static void rest(struct eng *e, struct eng_job *j)
 static bool work_once(struct eng *e)
 {
 	struct eng_sched *s = &e->sched;
+	uint64_t wait_ns = 0;
 	struct eng_job *j;
 
 	if (__atomic_load_n(&s->tasks, __ATOMIC_RELAXED) && run_task(e))
 		return true;
 	if (!__atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED))
 		return false;
-	j = pick(s);
+	j = pick(s, &wait_ns);
+	if (!j && wait_ns) {
+		struct timespec nap = { .tv_nsec = (long)MIN(wait_ns, SHARE_BURST_NS) };
+
+		nanosleep(&nap, NULL);
+		return true;
+	}
 	if (!j)
 		return false;
 	if (!visit(e, j, false))
@@ -815,6 +883,8 @@ int eng_sched_start(struct eng *e, struct vgpu_err *err)
 	pthread_mutex_init(&s->lock, NULL);
 	s->n_threads = e->cfg.threads ? MIN(e->cfg.threads, 256u) : cpus;
 	s->spin_threads = cpus > 2 ? cpus - 2 : 0;
+	s->cpus = cpus;
+	find_shares(e);
 	s->threads = calloc(s->n_threads, sizeof(*s->threads));
 	if (!s->threads)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "threads: out of memory");

@@ -48,7 +48,8 @@ static int check_fds(struct vgpu_err *err)
 /* START: struct vgp_ctl, struct vgp_ctl_start, the device table's text. */
 static int parse_start(char *buf, size_t len, struct start *st, struct vgpu_err *err)
 {
-	size_t head = sizeof(st->ctl) + sizeof(st->s);
+	size_t head = sizeof(st->ctl) + sizeof(st->s), n_mig = 0;
+	int r;
 
 	if (len < head)
 		return vgpu_err_set(err, VGPU_E_PROTOCOL, "START of %zu bytes is cut", len);
@@ -57,7 +58,9 @@ static int parse_start(char *buf, size_t len, struct start *st, struct vgpu_err 
 	if (st->ctl.op != VGP_CTL_START)
 		return vgpu_err_set(err, VGPU_E_PROTOCOL, "control message %u before START", st->ctl.op);
 	buf[len] = 0;
-	return vgpu_devtab_parse(buf + head, st->devs, &st->n_devs, NULL, err);
+	r = vgpu_devtab_parse_all(buf + head, st->devs, &st->n_devs, &n_mig, NULL, err);
+	st->n_devs += n_mig; /* MIG devices are devices, too */
+	return r;
 }
 
 static int wait_start(struct start *st, struct vgpu_err *err)

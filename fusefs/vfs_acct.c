@@ -23,6 +23,8 @@ enum { MODE_EXCLUSIVE_THREAD = 1, MODE_PROHIBITED = 2, MODE_EXCLUSIVE_PROCESS = 
 
 static uint64_t used_of(struct vfs *v, uint32_t key)
 {
+	const struct vfs_devset *set = &v->src.devs;
+	int whole = set->n_mig ? vfs_devset_find(set, key) : -1;
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < v->st->sess_high; i++) {
@@ -31,7 +33,7 @@ static uint64_t used_of(struct vfs *v, uint32_t key)
 		if (s->phase != VFS_SESS_RUNNING && s->phase != VFS_SESS_SPAWNING)
 			continue;
 		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++)
-			if (s->dev_key[d] == key)
+			if (s->held[d] && (s->dev_key[d] == key || (whole >= 0 && vfs_devset_owner(set, s->dev_key[d]) == whole)))
 				sum += s->held[d];
 	}
 	return sum;
@@ -48,14 +50,16 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 {
 	struct vfs_sess *s = &v->st->sess[l->slot];
 	struct vgp_ctl out = { .op = VGP_CTL_GRANT, .session = s->id, .device = m->device, .value2 = m->value2 };
-	int at = m->device < s->n_devices ? vfs_devset_find(&v->src.devs, s->dev_key[m->device]) : -1;
+	int at = m->device < s->n_devices ? vfs_devset_owner(&v->src.devs, s->dev_key[m->device]) : -1;
 
 	if (at < 0) {
 		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
 	} else if (m->value2 && m->value2 == s->last_reserve) {
 		out.value = m->value; /* repeated: it has been counted */
 	} else {
-		uint64_t used = used_of(v, s->dev_key[m->device]), total = v->src.devs.dev[at].memory_total;
+		int mig = vfs_devset_mig(&v->src.devs, s->dev_key[m->device]);
+		uint64_t used = mig >= 0 ? vfs_mig_used(v, mig) : used_of(v, s->dev_key[m->device]);
+		uint64_t total = mig >= 0 ? v->src.devs.mig[mig].memory_total : v->src.devs.dev[at].memory_total;
 
 		if (used > total || m->value > total - used) {
 			out.status = VGPU_E_NOMEM;
@@ -71,20 +75,21 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 }
 
 /* What keeps a session off a device, 0: nothing. */
-static int refusal(struct vfs *v, const struct vfs_sess *s, int at)
+static int refusal(struct vfs *v, const struct vfs_sess *s, int at, uint32_t key)
 {
 	const struct vgpu_device *d = &v->src.devs.dev[at];
 
 	if (d->lost)
 		return d->lost == 1 ? VGPU_E_OFF_BUS : VGPU_E_RESET_REQUIRED;
-	if (d->compute_mode == MODE_PROHIBITED)
+	/* a device that is divided is used through its instances */
+	if (d->compute_mode == MODE_PROHIBITED || (d->mig_mode && key == v->src.devs.key[at]))
 		return VGPU_E_UNAVAILABLE;
 	if (d->compute_mode == MODE_EXCLUSIVE_THREAD || d->compute_mode == MODE_EXCLUSIVE_PROCESS)
 		for (uint32_t i = 0; i < v->st->sess_high; i++) {
 			const struct vfs_sess *o = &v->st->sess[i];
 
 			for (unsigned k = 0; o != s && o->attached && k < o->n_devices; k++)
-				if (vfs_sess_on(o, k) && o->dev_key[k] == v->src.devs.key[at] &&
+				if (vfs_sess_on(o, k) && o->dev_key[k] == key &&
 				    (!s->client_pid || o->client_pid != s->client_pid))
 					return VGPU_E_UNAVAILABLE;
 		}
@@ -96,12 +101,12 @@ static void on_attach(struct vfs *v, struct vfs_live_sess *l, const struct vgp_c
 {
 	struct vfs_sess *s = &v->st->sess[l->slot];
 	struct vgp_ctl out = { .op = VGP_CTL_GRANT, .session = s->id, .device = m->device, .value2 = m->value2 };
-	int at = m->device < s->n_devices ? vfs_devset_find(&v->src.devs, s->dev_key[m->device]) : -1;
+	int at = m->device < s->n_devices ? vfs_devset_owner(&v->src.devs, s->dev_key[m->device]) : -1;
 
 	if (at < 0) {
 		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
 	} else if (!m->value2 || m->value2 != s->last_attach) {
-		out.status = (uint32_t)refusal(v, s, at);
+		out.status = (uint32_t)refusal(v, s, at, s->dev_key[m->device]);
 		if (!out.status && !vfs_sess_on(s, m->device)) {
 			s->use[m->device].since_us = vfs_epoch_us();
 			s->use[m->device].busy_ns = 0;
@@ -154,6 +159,14 @@ static void on_usage(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ct
 	}
 }
 
+/* What counts against the memory of a session's device. */
+static uint64_t used_by(struct vfs *v, uint32_t key)
+{
+	int mig = vfs_devset_mig(&v->src.devs, key);
+
+	return mig >= 0 ? vfs_mig_used(v, mig) : used_of(v, key);
+}
+
 static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
 {
 	struct vfs_sess *s = &v->st->sess[l->slot];
@@ -181,7 +194,7 @@ static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 		on_usage(v, l, m);
 		break;
 	case VGP_CTL_QUERY:
-		out.value = used_of(v, s->dev_key[m->device]);
+		out.value = used_by(v, s->dev_key[m->device]);
 		answer(v, l, &out);
 		break;
 	default:
@@ -247,7 +260,7 @@ void vfs_sess_clients(void *arg, uint32_t key, struct vgpu_buf *b)
 		if (s->phase != VFS_SESS_RUNNING)
 			continue;
 		for (uint32_t d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++)
-			if (s->dev_key[d] == key && (vfs_sess_on(s, d) || s->held[d]))
+			if (vfs_key_is(v, s->dev_key[d], key) && (vfs_sess_on(s, d) || s->held[d]))
 				vgpu_buf_printf(b, "%u %llu\n", s->client_pid, (unsigned long long)s->held[d]);
 	}
 }
@@ -273,8 +286,12 @@ static void measure(struct vfs *v, uint64_t now)
 
 		for (unsigned d = 0; l && s->attached && d < s->n_devices; d++) {
 			unsigned r = s->attached >> d & 1 ? vfs_sess_rate(l, d, now) : 0;
-			int at = r ? vfs_devset_find(&v->src.devs, s->dev_key[d]) : -1;
+			int at = r ? vfs_devset_owner(&v->src.devs, s->dev_key[d]) : -1;
+			int mig = at >= 0 ? vfs_devset_mig(&v->src.devs, s->dev_key[d]) : -1;
 
+			/* an instance keeps its share of the device busy */
+			if (mig >= 0)
+				r = r * v->src.devs.mig_at[mig].slices / VGPU_MIG_SLICES;
 			if (at >= 0)
 				rate[at] += r;
 		}

@@ -33,6 +33,7 @@ struct devs_job {
 	uint32_t seq;             /* which change it was */
 	size_t n;
 	struct vgpu_device devs[VGPU_MAX_DEVICES];
+	struct reg_mig mig;
 	VGPU_VEC(struct forget) forget;
 };
 
@@ -56,7 +57,7 @@ static int read_devices(struct vfs *v, struct devs_job *j, struct vgpu_err *err)
 
 	if (r || (r = reg_generation(v->reg, &gen, err)) || gen == v->reg_seen)
 		return r;
-	if ((r = reg_devices(v->reg, j->devs, &j->n, err)))
+	if ((r = reg_devices(v->reg, j->devs, &j->n, err)) || (r = reg_mig_read(v->reg, &j->mig, err)))
 		return r;
 	v->reg_seen = gen;
 	j->changed = true;
@@ -185,15 +186,17 @@ static void end_lost(struct vfs *v, const struct vfs_devset *old)
 }
 
 /* Shows the set, and keeps it where the next daemon finds it. */
-static void show_set(struct vfs *v, const struct vgpu_device *devs, size_t n)
+static void show_set(struct vfs *v, const struct vgpu_device *devs, size_t n, const struct reg_mig *mig)
 {
 	unsigned half = v->st->devs_half == 1 ? 2 : 1;
 
 	memcpy(v->st->devs[half - 1].dev, devs, n * sizeof(*devs));
 	v->st->devs[half - 1].n = n;
+	v->st->devs[half - 1].mig = *mig;
 	v->st->forget_pending = v->st->devs_half != 0;
 	__atomic_store_n(&v->st->devs_half, half, __ATOMIC_RELEASE);
 	vfs_devset_fill(&v->src.devs, devs, n);
+	vfs_mig_fill(&v->src.devs, mig);
 	v->st->generation++;
 	v->st->change_time = (uint64_t)time(NULL);
 	memset(v->util, 0, sizeof(v->util));
@@ -231,7 +234,7 @@ static void done_read(struct vfs *v, struct vfs_job *job)
 		return;
 	}
 	*old = v->src.devs;
-	show_set(v, j->devs, j->n);
+	show_set(v, j->devs, j->n, &j->mig);
 	j->seq = ++v->devs_seq;
 	end_lost(v, old);
 	forget_names(j, old, &v->src.devs);
@@ -391,6 +394,7 @@ int vfs_devs_first(struct vfs *v, struct vgpu_err *err)
 		unsigned at = v->st->devs_half - 1;
 
 		vfs_devset_fill(&v->src.devs, v->st->devs[at].dev, v->st->devs[at].n);
+		vfs_mig_fill(&v->src.devs, &v->st->devs[at].mig);
 		if (v->st->forget_pending)
 			forget_again(v);
 		vfs_devs_reload(v, NULL);
@@ -399,7 +403,7 @@ int vfs_devs_first(struct vfs *v, struct vgpu_err *err)
 	j = new_job(NULL);
 	r = j ? read_devices(v, j, err) : vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
 	if (r == 0) {
-		show_set(v, j->devs, j->n);
+		show_set(v, j->devs, j->n, &j->mig);
 		r = read_health(v, err);
 	}
 	free(j);

@@ -223,7 +223,7 @@ unsigned vfs_end_contexts(struct vfs *v, uint32_t key, int status, uint64_t toke
 			struct vgp_ctl m = { .op = VGP_CTL_LOST, .session = s->id, .device = d, .status = (uint32_t)status,
 					     .value = token };
 
-			if (s->dev_key[d] != key || !vfs_sess_on(s, d))
+			if (!vfs_key_is(v, s->dev_key[d], key) || !vfs_sess_on(s, d))
 				continue;
 			/* one that can't be told ends whole */
 			if (vgpu_send_fds(l->ctl.fd, &m, sizeof(m), NULL, 0, MSG_DONTWAIT) < 0) {

@@ -12,6 +12,7 @@
 struct question {
 	bool admin;
 	bool any_device;          /* may be about none */
+	bool mig;                 /* may be about a MIG device */
 	size_t size;
 	void (*run)(struct vfs *v, struct vfs_ask *a);
 };
@@ -19,7 +20,7 @@ struct question {
 enum { ANY = 0, ADMIN = 1 };
 static const struct question questions[VGP_MON_END] = {
 #define Q(name, num, since, who, st) \
-	[num] = { who == ADMIN, num == VGP_MON_EVENTS, sizeof(struct vgp_mon_##st), vfs_mon_##name },
+	[num] = { who == ADMIN, num == VGP_MON_EVENTS, num == VGP_MON_TELEMETRY || num == VGP_MON_PROCS, sizeof(struct vgp_mon_##st), vfs_mon_##name },
 #include "protocol/vgp_mon.def"
 #undef Q
 };
@@ -75,17 +76,30 @@ static int find_uuid(const struct vfs_devset *set, const uint8_t uuid[16])
 	return -1;
 }
 
+static int find_mig(const struct vfs_devset *set, const uint8_t uuid[16])
+{
+	uint8_t raw[16];
+
+	for (size_t i = 0; i < set->n_mig; i++)
+		if (vgpu_uuid_parse(set->mig[i].uuid, raw, NULL) == 0 && memcmp(raw, uuid, 16) == 0)
+			return (int)i;
+	return -1;
+}
+
 static int find_device(struct vfs *v, struct vfs_ask *a, const struct question *q)
 {
 	static const uint8_t none[16];
 	const struct vfs_devset *set = &v->src.devs;
 	int own = a->place.dev, at;
 
+	a->mig = -1;
 	if (memcmp(a->u.head.uuid, none, 16) == 0)
 		at = own;
+	else if (q->mig && (a->mig = find_mig(set, a->u.head.uuid)) >= 0)
+		at = set->mig_at[a->mig].dev;
 	else if ((at = find_uuid(set, a->u.head.uuid)) < 0)
 		return VGPU_E_INVALID_DEVICE;
-	else if (own >= 0 && at != own)
+	if (own >= 0 && at >= 0 && at != own)
 		return VGPU_E_NOT_PERMITTED;
 	if (at < 0)
 		return q->any_device ? 0 : VGPU_E_INVALID_DEVICE;
@@ -165,5 +179,15 @@ void vfs_mon_ioctl(struct vfs *v, fuse_req_t req, struct vfs_place p, uint32_t h
 
 void vfs_mon_TELEMETRY(struct vfs *v, struct vfs_ask *a)
 {
-	vfs_telemetry_of(v, a->place.dev, &a->u.telemetry.t);
+	struct vgp_telemetry *t = &a->u.telemetry.t;
+
+	vfs_telemetry_of(v, a->place.dev, t);
+	if (a->mig < 0)
+		return;
+	t->memory_total = v->src.devs.mig[a->mig].memory_total;
+	t->memory_used = vfs_mig_used(v, a->mig);
+	t->memory_reserved = 0;
+	t->memory_free = t->memory_total - MIN(t->memory_total, t->memory_used);
+	t->bar1_total = t->bar1_total / VGPU_MIG_PARTS;
+	t->processes = vfs_users_count(v, v->src.devs.mig_at[a->mig].key);
 }

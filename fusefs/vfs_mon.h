@@ -16,6 +16,7 @@ struct vfs_ask {
 	size_t size;              /* of the asker's buffer */
 	struct vfs_place place;   /* the node; dev: the device that is asked about, -1: none */
 	uint8_t uuid[16];         /* that device's */
+	int mig;                  /* place of the MIG device that is asked about, -1: none */
 	size_t len;               /* answered so far */
 	bool later;               /* the handler answers itself, when it is done */
 	union {
@@ -73,6 +74,9 @@ void vfs_inject_tick(struct vfs *v, uint64_t now_ns);
 /* A fault was written to a device's inject; answers the write of len bytes. */
 void vfs_inject(struct vfs *v, fuse_req_t req, int dev, const char *text, size_t len);
 void vfs_live_injected(void *v, uint32_t key, struct vgpu_buf *b);
+
+/* vfs_mig.c: bytes used in a MIG device's GPU instance */
+uint64_t vfs_mig_used(struct vfs *v, int mig);
 
 /* vfs_usage.c: who uses a device */
 struct vfs_user {

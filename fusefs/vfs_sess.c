@@ -111,8 +111,11 @@ static struct vfs_live_sess *sess_new(struct vfs *v, uint32_t handle, const stru
 	s->client_pid = (uint32_t)c->tgid;
 	s->client_uid = c->uid;
 	s->client_start = vfs_client_start(c->tgid);
-	s->n_devices = (uint32_t)v->src.devs.n;
+	/* in the order of the worker's table */
+	s->n_devices = (uint32_t)(v->src.devs.n + v->src.devs.n_mig);
 	memcpy(s->dev_key, v->src.devs.key, sizeof(s->dev_key));
+	for (size_t i = 0; i < v->src.devs.n_mig; i++)
+		s->dev_key[v->src.devs.n + i] = v->src.devs.mig_at[i].key;
 	l->greeting = *h;
 	__atomic_store_n(&s->phase, VFS_SESS_SPAWNING, __ATOMIC_RELEASE);
 	st->handles[handle].hello_unique = vfs_unique(v);
@@ -278,7 +281,7 @@ static void start_worker(struct vfs *v, struct vfs_live_sess *l)
 
 	vgpu_buf_add(&b, &m, sizeof(m));
 	vgpu_buf_add(&b, &start, sizeof(start));
-	vgpu_devtab_print(&b, v->src.devs.dev, v->src.devs.n);
+	vgpu_devtab_print_all(&b, v->src.devs.dev, v->src.devs.n, v->src.devs.mig, v->src.devs.n_mig);
 	sent = b.failed ? -1 : vgpu_send_fds(l->ctl.fd, b.data, b.len, &l->client.fd, l->client.fd >= 0, MSG_DONTWAIT);
 	vgpu_buf_free(&b);
 	if (sent < 0) {

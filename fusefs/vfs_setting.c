@@ -21,6 +21,8 @@ struct setting {
 	uint32_t key;
 	uint32_t what;            /* enum vgp_mon_setting */
 	bool aggregate;           /* CLEAR_ECC of those, too */
+	bool undivide;            /* MIG goes off: no instance stays */
+	uint32_t result;          /* enum vgpu_status: whether the mode is in force */
 	size_t n;
 	struct reg_kv kv[MAX_CHANGES];
 	char value[MAX_CHANGES][24];
@@ -37,6 +39,8 @@ static int work(struct registry *reg, struct vfs_deed *d, struct vgpu_err *err)
 		return r;
 	if (s->n)
 		r = reg_device_set(reg, s->uuid, s->kv, s->n, err);
+	if (!r && s->undivide)
+		r = reg_mig_clear(reg, s->uuid, err);
 	if (!r && s->what == VGP_SET_RESET)
 		r = reg_pages_retire(reg, s->uuid, false, err);
 	if (!r && s->what == VGP_SET_CLEAR_ECC && s->aggregate)
@@ -82,6 +86,9 @@ static void after(struct vfs *v, const struct setting *s)
 		if (s->what == VGP_SET_CLEAR_ACCT || !v->src.devs.dev[at].accounting_mode)
 			l->acct_n = 0;
 		break;
+	case VGP_SET_MIG_MODE:
+		vfs_event_add(v, &v->src.devs.dev[at], VGP_EVENT_MIG_CONFIG, 0);
+		break;
 	case VGP_SET_LOCK_SM:
 	case VGP_SET_LOCK_MEMORY:
 	case VGP_SET_APP_CLOCKS:
@@ -99,6 +106,7 @@ static void done(struct vfs *v, struct vfs_deed *d, int status)
 		after(v, s);
 	if (s->ask) {
 		s->ask->u.head.status = (uint32_t)-status;
+		s->ask->u.set.result = s->result;
 		vfs_ask_done(s->ask);
 	}
 	free(s);
@@ -175,11 +183,33 @@ static int set_ecc(struct setting *s, const struct vgpu_device *d, uint64_t on)
 	return 0;
 }
 
+/* At once where nobody is in the way. */
+static int set_mig(struct vfs *v, struct setting *s, const struct vgpu_device *d, uint64_t on)
+{
+	if (!*d->mig_profiles)
+		return VGPU_E_NOT_SUPPORTED;
+	if (on > 1)
+		return VGPU_E_INVALID;
+	if (on != d->mig_mode && vfs_users_count(v, s->key)) {
+		put(s, "mig_mode_pending", on);
+		s->result = VGPU_E_BUSY;
+		return 0;
+	}
+	put(s, "mig_mode", on);
+	unset(s, "mig_mode_pending");
+	s->undivide = !on;
+	return 0;
+}
+
 /* What was pending is in force, what was lost is back. */
 static void apply_pending(struct setting *s, const struct vgpu_device *d)
 {
 	if (d->ecc_mode_pending != 2)
 		put(s, "ecc_mode", d->ecc_mode_pending);
+	if (d->mig_mode_pending != 2)
+		put(s, "mig_mode", d->mig_mode_pending);
+	s->undivide = d->mig_mode_pending == 0;
+	unset(s, "mig_mode_pending");
 	unset(s, "ecc_mode_pending");
 	unset(s, "lost");
 }
@@ -202,6 +232,7 @@ static int plan(struct vfs *v, struct setting *s, const struct vgpu_device *d, c
 	case VGP_SET_LOCK_SM: return set_lock(s, "lock_sm_min_khz", "lock_sm_max_khz", val, d->clock_khz);
 	case VGP_SET_LOCK_MEMORY: return set_lock(s, "lock_memory_min_khz", "lock_memory_max_khz", val, d->memory_clock_khz);
 	case VGP_SET_APP_CLOCKS: return set_app_clocks(s, d, val);
+	case VGP_SET_MIG_MODE: return set_mig(v, s, d, val[0]);
 	case VGP_SET_ECC_MODE: return set_ecc(s, d, val[0]);
 	case VGP_SET_CLEAR_ECC:
 		s->aggregate = val[0] == 1;
@@ -260,7 +291,7 @@ void vfs_setting_boot(struct vfs *v)
 		const struct vgpu_device *d = &v->src.devs.dev[i];
 		struct setting *s;
 
-		if (d->ecc_mode_pending == 2 && !d->lost && !(l && l->reset_due))
+		if (d->ecc_mode_pending == 2 && d->mig_mode_pending == 2 && !d->lost && !(l && l->reset_due))
 			continue;
 		if (l)
 			l->reset_due = 0;

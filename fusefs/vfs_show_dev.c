@@ -9,12 +9,12 @@
 
 void show_table(const struct vfs_show *s, struct vgpu_buf *b)
 {
-	vgpu_devtab_print(b, s->src->devs.dev, s->src->devs.n);
+	vgpu_devtab_print_all(b, s->src->devs.dev, s->src->devs.n, s->src->devs.mig, s->src->devs.n_mig);
 }
 
 void show_device_table(const struct vfs_show *s, struct vgpu_buf *b)
 {
-	vgpu_devtab_print(b, s->dev, 1);
+	vgpu_devtab_print_all(b, s->dev, 1, s->src->devs.mig, s->src->devs.n_mig);
 }
 
 void show_prop(const struct vfs_show *s, struct vgpu_buf *b)

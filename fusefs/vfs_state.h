@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "protocol/vgp_mon.h"
+#include "state/reg.h"
 #include "util/device.h"
 #include "util/err.h"
 
@@ -123,6 +124,7 @@ struct vfs_state {
 	struct {
 		uint64_t n;
 		struct vgpu_device dev[VGPU_MAX_DEVICES];
+		struct reg_mig mig;
 	} devs[2];
 	struct vfs_handle handles[VFS_MAX_HANDLES];
 	struct vfs_sess sess[VFS_MAX_SESSIONS];

@@ -131,6 +131,10 @@ static void add_modes(const struct vgpu_device *d, struct vgp_telemetry *t)
 	t->ecc_supported = d->ecc_supported;
 	t->ecc_mode = d->ecc_supported && d->ecc_mode;
 	t->ecc_mode_pending = !d->ecc_supported ? 0 : d->ecc_mode_pending == 2 ? d->ecc_mode : d->ecc_mode_pending;
+	t->mig_supported = *d->mig_profiles != 0;
+	t->mig_mode = t->mig_supported && d->mig_mode;
+	t->mig_mode_pending = !t->mig_supported ? 0 : d->mig_mode_pending == 2 ? d->mig_mode : d->mig_mode_pending;
+	t->mig_max = t->mig_supported ? VGPU_MIG_SLICES : 0;
 	t->lost = d->lost;
 	t->pcie_gen = d->pcie_gen;
 	t->pcie_width = d->pcie_width;
@@ -262,11 +266,11 @@ static void tell_pstate(struct vfs *v, struct vfs_devlive *l, const struct vgpu_
 
 void vfs_telemetry_changed(struct vfs *v, uint32_t key)
 {
-	struct vfs_devlive *l = vfs_devlive(v, key);
-	int at = vfs_devset_find(&v->src.devs, key);
+	int at = vfs_devset_owner(&v->src.devs, key);
+	struct vfs_devlive *l = at >= 0 ? vfs_devlive(v, v->src.devs.key[at]) : NULL;
 	struct vgp_telemetry t;
 
-	if (!l || at < 0)
+	if (!l)
 		return;
 	vfs_telemetry_of(v, at, &t);
 	tell_pstate(v, l, &v->src.devs.dev[at], &t);

@@ -112,6 +112,7 @@ uint32_t vfs_device_key(const struct vgpu_device *d)
 void vfs_devset_fill(struct vfs_devset *set, const struct vgpu_device *devs, size_t n)
 {
 	set->n = n;
+	set->n_gi = set->n_mig = 0;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t key = vfs_device_key(&devs[i]);
 

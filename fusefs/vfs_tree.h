@@ -18,6 +18,7 @@
 
 #include "util/buf.h"
 #include "util/device.h"
+#include "util/mig.h"
 
 #define VFS_PROP_NUMBER 1000u
 #define VFS_ROOT 1u
@@ -29,6 +30,19 @@ struct vfs_devset {
 	size_t n;
 	struct vgpu_device dev[VGPU_MAX_DEVICES];
 	uint32_t key[VGPU_MAX_DEVICES];
+	/* MIG: GPU instances; compute instances, which are devices of their own but have no files */
+	size_t n_gi, n_mig;
+	struct vfs_gi {
+		int dev;          /* place of its GPU */
+		unsigned gi, start;
+		const struct vgpu_mig_profile *p;
+	} gi[VGPU_MAX_DEVICES];
+	struct vfs_ci {
+		uint32_t key;
+		int dev;
+		unsigned gi, ci, profile, start, slices;
+	} mig_at[VGPU_MAX_DEVICES];
+	struct vgpu_device mig[VGPU_MAX_DEVICES];
 	bool sock;                /* rows of kind SOCK are there; never listed, copies of a tree need none */
 };
 
@@ -100,6 +114,13 @@ uint32_t vfs_device_key(const struct vgpu_device *d);
 /* Takes over n devices in order and gives them keys. */
 void vfs_devset_fill(struct vfs_devset *set, const struct vgpu_device *devs, size_t n);
 int vfs_devset_find(const struct vfs_devset *set, uint32_t key);
+/* Place of the MIG device with that key, -1: none. */
+int vfs_devset_mig(const struct vfs_devset *set, uint32_t key);
+/* Place of the GPU with that key, or of the GPU of the MIG device with it; -1: neither. */
+int vfs_devset_owner(const struct vfs_devset *set, uint32_t key);
+struct reg_mig;
+/* Takes over the instances of the devices that are in the set. */
+void vfs_mig_fill(struct vfs_devset *set, const struct reg_mig *m);
 
 uint64_t vfs_ino(const struct vfs_devset *set, struct vfs_place p);
 /* False: no such row, or the device is gone. */

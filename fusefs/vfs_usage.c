@@ -32,10 +32,21 @@ static const struct vfs_pids *pids_of(struct vfs_live_sess *l, uint32_t pid)
 	return &l->pids;
 }
 
-static struct vfs_user *find_user(vfs_users *u, uint32_t pid)
+bool vfs_key_is(struct vfs *v, uint32_t have, uint32_t key)
+{
+	const struct vfs_devset *set = &v->src.devs;
+	int mig;
+
+	if (have == key || !set->n_mig)
+		return have == key;
+	mig = vfs_devset_mig(set, have);
+	return mig >= 0 && set->key[set->mig_at[mig].dev] == key;
+}
+
+static struct vfs_user *find_user(vfs_users *u, uint32_t pid, uint32_t gi, uint32_t ci)
 {
 	for (size_t i = 0; pid && i < u->n; i++)
-		if (u->v[i].client_pid == pid)
+		if (u->v[i].client_pid == pid && u->v[i].p.gi == gi && u->v[i].p.ci == ci)
 			return &u->v[i];
 	return NULL;
 }
@@ -45,13 +56,16 @@ static bool add_use(struct vfs *v, vfs_users *out, uint32_t slot, unsigned d, ui
 {
 	const struct vfs_sess *s = &v->st->sess[slot];
 	struct vfs_live_sess *l = v->sess[slot];
-	struct vfs_user *u = find_user(out, s->client_pid);
+	int mig = vfs_devset_mig(&v->src.devs, s->dev_key[d]);
+	uint32_t gi = mig >= 0 ? v->src.devs.mig_at[mig].gi : VGP_MON_NO_INSTANCE;
+	uint32_t ci = mig >= 0 ? v->src.devs.mig_at[mig].ci : VGP_MON_NO_INSTANCE;
+	struct vfs_user *u = find_user(out, s->client_pid, gi, ci);
 	unsigned percent = (vfs_sess_rate(l, d, now) + 5) / 10;
 
 	if (!u) {
 		struct vfs_user fresh = { .pids = pids_of(l, s->client_pid), .client_pid = s->client_pid };
 
-		fresh.p = (struct vgp_mon_proc){ .gi = VGP_MON_NO_INSTANCE, .ci = VGP_MON_NO_INSTANCE, .flags = 1,
+		fresh.p = (struct vgp_mon_proc){ .gi = gi, .ci = ci, .flags = 1,
 						 .start_us = s->use[d].since_us };
 		if (!vgpu_vec_push(out, fresh))
 			return false;
@@ -85,7 +99,7 @@ bool vfs_users_of(struct vfs *v, uint32_t key, vfs_users *out)
 		if (s->phase != VFS_SESS_RUNNING || !s->attached || !v->sess[i])
 			continue;
 		for (unsigned d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++) {
-			if (s->dev_key[d] == key && vfs_sess_on(s, d) && !add_use(v, out, i, d, now)) {
+			if (vfs_key_is(v, s->dev_key[d], key) && vfs_sess_on(s, d) && !add_use(v, out, i, d, now)) {
 				vgpu_vec_free(out);
 				return false;
 			}
@@ -127,7 +141,7 @@ static bool seen_users(struct vfs *v, struct vfs_ask *a, vfs_users *out)
 	uint64_t ns = vfs_ask_pidns(v, a);
 	size_t n = 0;
 
-	if (!vfs_users_of(v, v->src.devs.key[a->place.dev], out)) {
+	if (!vfs_users_of(v, a->mig >= 0 ? v->src.devs.mig_at[a->mig].key : v->src.devs.key[a->place.dev], out)) {
 		a->u.head.status = VGPU_E_NOMEM;
 		return false;
 	}

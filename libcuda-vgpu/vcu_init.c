@@ -60,10 +60,15 @@ static int device_fill(struct vcu_device *v, int ordinal, const struct vgpu_devi
 static int devices_make(const struct vgpu_device *table, size_t n, struct vgpu_err *err)
 {
 	unsigned pick[VGPU_MAX_DEVICES];
-	size_t count = vcu_visible_select(getenv("CUDA_VISIBLE_DEVICES"), getenv("CUDA_DEVICE_ORDER"), table, n, pick);
+	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+	size_t count;
 	struct vcu_device *devs;
 	int r;
 
+	/* one that was named has been picked */
+	if (visible && strncmp(visible, "MIG-", 4) == 0)
+		visible = NULL;
+	count = vcu_visible_select(visible, getenv("CUDA_DEVICE_ORDER"), table, n, pick);
 	if (!count)
 		return vgpu_err_set(err, VGPU_E_NO_DEVICE, "CUDA_VISIBLE_DEVICES leaves none of %zu devices", n);
 	devs = calloc(count, sizeof(*devs));
@@ -81,14 +86,23 @@ static int devices_make(const struct vgpu_device *table, size_t n, struct vgpu_e
 	return 0;
 }
 
-/* A device that has fallen off the bus is not there for new processes. */
-static size_t without_lost(struct vgpu_device *table, size_t n)
+/*
+ * What a process may choose from: no device that has fallen off the bus, and
+ * none that is divided. A MIG device has to be named; only where there is
+ * nothing else the first one is taken. n_mig MIG devices follow the n others.
+ */
+static size_t usable(struct vgpu_device *table, size_t n, size_t n_mig)
 {
+	const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+	bool by_name = visible && strncmp(visible, "MIG-", 4) == 0;
+	long mig = by_name ? vcu_visible_mig(visible, table, n, n_mig) : n_mig ? 0 : -1;
 	size_t kept = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (table[i].lost != 1)
+	for (size_t i = 0; i < n && !by_name; i++)
+		if (table[i].lost != 1 && !table[i].mig_mode)
 			table[kept++] = table[i];
+	if (!kept && mig >= 0 && table[n + (size_t)mig].lost != 1)
+		table[kept++] = table[n + (size_t)mig];
 	return kept;
 }
 
@@ -97,14 +111,14 @@ static int enumerate(struct vgpu_err *err)
 	struct vgpu_device *table = calloc(VGPU_MAX_DEVICES, sizeof(*table));
 	struct tr_node node;
 	char driver[32];
-	size_t n = 0;
+	size_t n = 0, n_mig = 0;
 	int r;
 
 	if (!table)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "no memory for the table of devices");
-	r = tr_enumerate(&node, table, &n, driver, err);
+	r = tr_enumerate_all(&node, table, &n, &n_mig, driver, err);
 	if (!r) {
-		n = without_lost(table, n);
+		n = usable(table, n, n_mig);
 		vcu_session_set_node(&node);
 		r = devices_make(table, n, err);
 	}

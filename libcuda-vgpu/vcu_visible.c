@@ -9,7 +9,7 @@
  *   list of "GPU-…"  UUIDs or beginnings of UUIDs. One that matches no device or
  *                    several ends the list, as does an element that is no "GPU-";
  *                    a device that comes twice makes the whole list empty
- *   "MIG-…"          no device of ours is divided: none
+ *   "MIG-…"          the MIG device of that UUID, or of "MIG-GPU-<uuid>/<gi>/<ci>": one only
  *   anything else    (empty, "-1", "none") none
  */
 #include <ctype.h>
@@ -19,6 +19,7 @@
 
 #include "libcuda-vgpu/vcu_visible.h"
 #include "util/compiler.h"
+#include "util/mig.h"
 
 /* A measure of a device's speed, to sort by: lanes × clock. */
 static uint64_t speed(const struct vgpu_device *d)
@@ -173,6 +174,50 @@ static size_t pick_uuids(const char *list, const struct vgpu_device *devs, const
 		out[got++] = sorted[i];
 	}
 	return got;
+}
+
+/* "MIG-GPU-<uuid>/<gi>/<ci>", as drivers before 470 named them. */
+static long match_old(struct element e, const struct vgpu_device *devs, size_t n, size_t n_mig)
+{
+	char text[80], *slash, *end;
+	unsigned long gi, ci;
+
+	if (e.len >= sizeof(text))
+		return -1;
+	memcpy(text, e.p + 4, e.len - 4);
+	text[e.len - 4] = 0;
+	slash = strchr(text, '/');
+	if (!slash)
+		return -1;
+	*slash = 0;
+	gi = strtoul(slash + 1, &end, 10);
+	if (*end != '/')
+		return -1;
+	ci = strtoul(end + 1, &end, 10);
+	for (size_t i = 0; i < n && !*end; i++)
+		for (size_t k = 0; strcmp(devs[i].uuid, text) == 0 && k < n_mig; k++)
+			if (devs[n + k].index == VGPU_MIG_INDEX + devs[i].minor * 128 + gi * VGPU_MIG_MAX_CI + ci)
+				return (long)k;
+	return -1;
+}
+
+long vcu_visible_mig(const char *visible, const struct vgpu_device *devs, size_t n, size_t n_mig)
+{
+	struct element e;
+	long found = -1;
+
+	if (!next_element(&visible, &e) || e.len < 5)
+		return -1;
+	if (strncmp(e.p, "MIG-GPU-", 8) == 0)
+		return match_old(e, devs, n, n_mig);
+	for (size_t k = 0; k < n_mig; k++) {
+		if (strncmp(devs[n + k].uuid, e.p, e.len) != 0)
+			continue;
+		if (found >= 0)
+			return -1;
+		found = (long)k;
+	}
+	return found;
 }
 
 size_t vcu_visible_select(const char *visible, const char *order, const struct vgpu_device *devs, size_t n,

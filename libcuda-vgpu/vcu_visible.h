@@ -14,4 +14,7 @@
 size_t vcu_visible_select(const char *visible, const char *order, const struct vgpu_device *devs, size_t n,
 			  unsigned out[VGPU_MAX_DEVICES]);
 
+/* "MIG-…": which of the n_mig MIG devices that follow the n devices; -1: none. Of a list the first counts. */
+long vcu_visible_mig(const char *visible, const struct vgpu_device *devs, size_t n, size_t n_mig);
+
 #endif

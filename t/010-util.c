@@ -7,6 +7,7 @@
 #include "t/lib/tap.h"
 #include "util/buf.h"
 #include "util/device.h"
+#include "util/mig.h"
 #include "util/err.h"
 #include "util/htab.h"
 
@@ -55,6 +56,34 @@ static void test_htab(void)
 	vgpu_htab_fini(&t);
 }
 
+/* MIG devices behind the others; who does not know them reads the same table. */
+static void test_mig_table(struct vgpu_device *in, struct vgpu_device *out)
+{
+	struct vgpu_device migs[2];
+	struct vgpu_buf b = VGPU_BUF_INIT;
+	size_t n = 0, n_mig = 0;
+
+	strcpy(in[0].pci, "0000:01:00.0");
+	strcpy(in[1].pci, "0000:02:00.0");
+	strcpy(in[1].mig_profiles, "A100-40GB");
+	ok(!vgpu_mig_profile_at(&in[0], 0), "a device that can't be divided has no profiles");
+	vgpu_mig_device(&in[1], vgpu_mig_profile_find(&in[1], 2), 1, 0, 3, "MIG-00112233-4455-6677-8899-aabbccddeeff", &migs[0]);
+	vgpu_mig_device(&in[1], vgpu_mig_profile_find(&in[1], 2), 1, 1, 1, "MIG-00112233-4455-6677-8899-aabbccddee00", &migs[1]);
+	is_string(migs[1].profile, "1c.3g.20gb", "an instance is named by its share");
+	ok(migs[0].memory_total == in[1].memory_total / 2 && migs[0].index != migs[1].index, "has its memory and number");
+	vgpu_devtab_print_all(&b, in, 2, migs, 2);
+	ok(vgpu_devtab_parse_all(b.data, out, &n, &n_mig, NULL, NULL) == 0 && n == 2 && n_mig == 2, "the table has both kinds");
+	ok(!memcmp(out, in, 2 * sizeof(*in)) && !memcmp(out + 2, migs, sizeof(migs)), "and they come back");
+	ok(vgpu_devtab_parse(b.data, out, &n, NULL, NULL) == 0 && n == 2 && !memcmp(out, in, 2 * sizeof(*in)), "GPUs alone, too");
+	vgpu_buf_reset(&b);
+	vgpu_devtab_print(&b, in, 1);
+	b.len -= 4;
+	vgpu_buf_str(&b, "mig 7\nmig.uuid x\nmig\nmig.\nmig.uuid y\nend\n");
+	ok(vgpu_devtab_parse_all(vgpu_buf_text(&b), out, &n, &n_mig, NULL, NULL) == 0 && n == 1 && n_mig == 1, "parts of no device are left out");
+	vgpu_buf_free(&b);
+}
+
+
 static void test_device(void)
 {
 	struct vgpu_device in[2], out[VGPU_MAX_DEVICES];
@@ -84,6 +113,7 @@ static void test_device(void)
 	free(cut);
 	ok(vgpu_devtab_parse("vgpufs 99\nend\n", out, &n, NULL, &e) == -VGPU_E_VERSION, "another version is refused");
 	vgpu_buf_free(&b);
+	test_mig_table(in, out);
 
 	ok(vgpu_uuid_parse("GPU-00112233-4455-6677-8899-aabbccddeeff", uuid, NULL) == 0 && uuid[15] == 0xff, "UUID parses");
 	vgpu_uuid_format(uuid, text);

@@ -4,6 +4,7 @@
 
 #include "libcuda-vgpu/vcu_visible.h"
 #include "t/lib/tap.h"
+#include "util/mig.h"
 
 static struct vgpu_device devs[5];
 
@@ -50,6 +51,26 @@ static void numbers(void)
 	check("none", NULL, "");
 	check("NoDevFiles", NULL, "");
 	check("all", NULL, "");
+}
+
+static void migs(void)
+{
+	static struct vgpu_device d[4];
+
+	strcpy(d[0].uuid, U0);
+	d[0].minor = 3;
+	strcpy(d[1].uuid, "MIG-aaaa1111-0000-0000-0000-000000000000");
+	strcpy(d[2].uuid, "MIG-aaaa2222-0000-0000-0000-000000000000");
+	d[2].index = VGPU_MIG_INDEX + 3 * 128 + 2 * VGPU_MIG_MAX_CI + 1;
+	is_int(vcu_visible_mig("MIG-aaaa2222-0000-0000-0000-000000000000", d, 1, 2), 1, "a MIG device by its UUID");
+	is_int(vcu_visible_mig("MIG-aaaa1,MIG-aaaa2", d, 1, 2), 0, "by a beginning of it; the first of a list");
+	is_int(vcu_visible_mig("MIG-aaaa", d, 1, 2), -1, "a beginning of two is none");
+	is_int(vcu_visible_mig("MIG-b", d, 1, 2), -1, "nor is one of nothing");
+	is_int(vcu_visible_mig("MIG-", d, 1, 2), -1, "nor an empty one");
+	is_int(vcu_visible_mig("MIG-" U0 "/2/1", d, 1, 2), 1, "the old form");
+	is_int(vcu_visible_mig("MIG-" U0 "/2/0", d, 1, 2), -1, "of an instance that there isn't");
+	is_int(vcu_visible_mig("MIG-" U0 "/2", d, 1, 2), -1, "cut");
+	is_int(vcu_visible_mig("MIG-" U0 "/2/1x", d, 1, 2), -1, "with more behind it");
 }
 
 static void uuids(void)
@@ -107,6 +128,7 @@ int main(void)
 		devs[i].index = i;
 	}
 	numbers();
+	migs();
 	uuids();
 	orders();
 	return 0;

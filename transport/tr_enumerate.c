@@ -93,9 +93,9 @@ static bool node_visible(const char *dir, unsigned minor)
 }
 
 /* Leaves the devices whose own node can be read in the same directory. */
-static size_t filter_devices(const char *dir, struct vgpu_device *devs, size_t n)
+static size_t filter_devices(const char *dir, struct vgpu_device *devs, size_t n, size_t *n_mig)
 {
-	size_t kept = 0;
+	size_t kept = 0, all = n + *n_mig, at;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!node_visible(dir, (unsigned)devs[i].minor))
@@ -104,11 +104,20 @@ static size_t filter_devices(const char *dir, struct vgpu_device *devs, size_t n
 			devs[kept] = devs[i];
 		kept++;
 	}
+	/* MIG devices go with their GPU */
+	at = kept;
+	for (size_t i = n; i < all; i++)
+		for (size_t k = 0; k < kept; k++)
+			if (strcmp(devs[k].pci, devs[i].pci) == 0) {
+				devs[at++] = devs[i];
+				break;
+			}
+	*n_mig = at - kept;
 	return kept;
 }
 
 static int try_ctl(const char *dir, const char *name, struct tr_node *node, struct vgpu_device *devs,
-		   size_t *n_out, char *driver, struct vgpu_err *err)
+		   size_t *n_out, size_t *n_mig, char *driver, struct vgpu_err *err)
 {
 	cleanup_free char *text = NULL;
 	char path[280];
@@ -120,10 +129,10 @@ static int try_ctl(const char *dir, const char *name, struct tr_node *node, stru
 	text = read_node(path);
 	if (!text)
 		return -VGPU_E_NO_DEVICE;
-	r = vgpu_devtab_parse(text, devs, &n, driver, err);
+	r = vgpu_devtab_parse_all(text, devs, &n, n_mig, driver, err);
 	if (r)
 		return vgpu_err_wrap(err, "%s", path);
-	*n_out = filter_devices(dir, devs, n);
+	*n_out = filter_devices(dir, devs, n, n_mig);
 	snprintf(node->dir, sizeof(node->dir), "%s", dir);
 	snprintf(node->ctl, sizeof(node->ctl), "%s", path);
 	return 0;
@@ -182,20 +191,21 @@ static int try_devices(const char *dir, struct tr_node *node, struct vgpu_device
 	return n ? 0 : -VGPU_E_NO_DEVICE;
 }
 
-static int try_dir(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char *driver,
+static int try_dir(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, size_t *n_mig, char *driver,
 		   struct vgpu_err *err)
 {
 	static const char *const names[] = { "nvidiactl", "vgpuctl" };
 	int first = -VGPU_E_NO_DEVICE;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		int r = try_ctl(dir, names[i], node, devs, n_out, driver, err);
+		int r = try_ctl(dir, names[i], node, devs, n_out, n_mig, driver, err);
 
 		if (r == 0)
 			return 0;
 		if (r != -VGPU_E_NO_DEVICE)
 			first = r;
 	}
+	*n_mig = 0; /* several tables of one device each: their MIG devices are left out */
 	if (try_devices(dir, node, devs, n_out, driver) == 0)
 		return 0;
 	return first;
@@ -233,7 +243,7 @@ static bool conf_mount(char *out, size_t cap)
 }
 
 /* A mount or its dev directory. */
-static int try_mount(const char *path, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char *driver,
+static int try_mount(const char *path, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, size_t *n_mig, char *driver,
 		     struct vgpu_err *err)
 {
 	char dir[256];
@@ -241,15 +251,22 @@ static int try_mount(const char *path, struct tr_node *node, struct vgpu_device 
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/dev", path) >= sizeof(dir))
 		return -VGPU_E_NO_DEVICE;
-	r = try_dir(dir, node, devs, n_out, driver, err);
+	r = try_dir(dir, node, devs, n_out, n_mig, driver, err);
 	if (r == 0)
 		return 0;
-	r2 = try_dir(path, node, devs, n_out, driver, err);
+	r2 = try_dir(path, node, devs, n_out, n_mig, driver, err);
 	/* a node that is there and wrong says more than one that isn't */
 	return r2 == 0 || r == -VGPU_E_NO_DEVICE ? r2 : r;
 }
 
 int tr_enumerate(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char driver[32], struct vgpu_err *err)
+{
+	size_t n_mig;
+
+	return tr_enumerate_all(node, devs, n_out, &n_mig, driver, err);
+}
+
+int tr_enumerate_all(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, size_t *n_mig_out, char driver[32], struct vgpu_err *err)
 {
 	static const char *const dirs[] = { "/dev", "/run/vgpufs/dev" };
 	struct vgpu_err why = VGPU_ERR_INIT;
@@ -257,21 +274,22 @@ int tr_enumerate(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, 
 	char mount[200], drv[32] = "";
 	int r = -VGPU_E_NO_DEVICE, bad = 0;
 
+	*n_mig_out = 0;
 	if (tr_loop_on()) {
 		snprintf(driver, 32, "%s", VGPU_DRIVER_VERSION);
 		return tr_loop_enumerate(node, devs, n_out);
 	}
 	if (env && *env)
-		r = try_mount(env, node, devs, n_out, drv, &why);
+		r = try_mount(env, node, devs, n_out, n_mig_out, drv, &why);
 	for (size_t i = 0; r && i < ARRAY_SIZE(dirs); i++) {
 		if (r != -VGPU_E_NO_DEVICE)
 			bad = r;
-		r = try_dir(dirs[i], node, devs, n_out, drv, &why);
+		r = try_dir(dirs[i], node, devs, n_out, n_mig_out, drv, &why);
 	}
 	if (r && conf_mount(mount, sizeof(mount))) {
 		if (r != -VGPU_E_NO_DEVICE)
 			bad = r;
-		r = try_mount(mount, node, devs, n_out, drv, &why);
+		r = try_mount(mount, node, devs, n_out, n_mig_out, drv, &why);
 	}
 	if (r && (bad || r != -VGPU_E_NO_DEVICE))
 		return vgpu_err_set(err, bad ? -bad : -r, "%s", why.text);

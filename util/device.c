@@ -144,7 +144,7 @@ int vgpu_uuid_parse(const char *text, uint8_t out[16], struct vgpu_err *err)
 	const char *s = text;
 	size_t n = 0;
 
-	if (strncmp(s, "GPU-", 4) == 0)
+	if (strncmp(s, "GPU-", 4) == 0 || strncmp(s, "MIG-", 4) == 0)
 		s += 4;
 	while (n < 16) {
 		unsigned v;
@@ -193,7 +193,27 @@ int vgpu_pci_parse(const char *text, unsigned *domain, unsigned *bus, unsigned *
 	return vgpu_err_set(err, VGPU_E_INVALID, "'%s' is not a PCI address (dddd:bb:dd.f)", text);
 }
 
+/* What of a MIG device is its own. */
+static void print_migs(struct vgpu_buf *b, const struct vgpu_device *gpu, size_t at, const struct vgpu_device *migs, size_t n_migs)
+{
+	static const char *const own[] = { "uuid", "index", "profile", "name", "memory_total", "sm_count", "copy_engines", "l2_cache" };
+	char value[128];
+
+	for (size_t i = 0; i < n_migs; i++) {
+		if (strcmp(migs[i].pci, gpu->pci) != 0)
+			continue;
+		vgpu_buf_printf(b, "mig %zu\n", at);
+		for (size_t k = 0; k < ARRAY_SIZE(own); k++)
+			vgpu_buf_printf(b, "mig.%s %s\n", own[k], vgpu_prop_get(&migs[i], vgpu_prop_find(own[k]), value));
+	}
+}
+
 void vgpu_devtab_print(struct vgpu_buf *b, const struct vgpu_device *devs, size_t n)
+{
+	vgpu_devtab_print_all(b, devs, n, NULL, 0);
+}
+
+void vgpu_devtab_print_all(struct vgpu_buf *b, const struct vgpu_device *devs, size_t n, const struct vgpu_device *migs, size_t n_migs)
 {
 	char value[128];
 
@@ -204,11 +224,37 @@ void vgpu_devtab_print(struct vgpu_buf *b, const struct vgpu_device *devs, size_
 		for (size_t k = 0; k < ARRAY_SIZE(marked); k++)
 			vgpu_buf_printf(b, "%s %s\n", marked[k].key, vgpu_prop_get(&devs[i], &marked[k], value));
 	}
+	for (size_t i = 0; i < n && n_migs; i++)
+		print_migs(b, &devs[i], i, migs, n_migs);
 	vgpu_buf_str(b, "end\n");
 }
 
 int vgpu_devtab_parse(const char *text, struct vgpu_device *devs, size_t *n_out, char *driver, struct vgpu_err *err)
 {
+	return vgpu_devtab_parse_all(text, devs, n_out, NULL, driver, err);
+}
+
+/* A line about MIG devices: "mig 0" begins one. */
+static int parse_mig(struct vgpu_device *devs, size_t n, size_t *n_mig, bool *open, const char *key, const char *value, struct vgpu_err *err)
+{
+	const struct vgpu_prop *p;
+
+	if (!key[3]) {
+		size_t gpu = (size_t)strtoul(value, NULL, 10);
+
+		*open = gpu < n && n + *n_mig < VGPU_MAX_DEVICES;
+		if (*open)
+			devs[n + (*n_mig)++] = devs[gpu];
+		return 0;
+	}
+	p = *open ? vgpu_prop_find(key + 4) : NULL;
+	return p ? vgpu_prop_set(&devs[n + *n_mig - 1], p, value, err) : 0;
+}
+
+int vgpu_devtab_parse_all(const char *text, struct vgpu_device *devs, size_t *n_out, size_t *n_mig_out, char *driver, struct vgpu_err *err)
+{
+	bool mig_open = false;
+	size_t n_mig = 0;
 	size_t n = 0, declared = SIZE_MAX, lineno = 0;
 	bool ended = false;
 
@@ -242,11 +288,16 @@ int vgpu_devtab_parse(const char *text, struct vgpu_device *devs, size_t *n_out,
 				snprintf(driver, 32, "%s", value);
 		} else if (strcmp(line, "devices") == 0 && n == 0) {
 			declared = (size_t)strtoul(value, NULL, 10);
-		} else if (strcmp(line, "device") == 0) {
+		} else if (strcmp(line, "device") == 0 && !n_mig) {
 			if (n == VGPU_MAX_DEVICES)
 				return vgpu_err_set(err, VGPU_E_PROTOCOL, "device table has more than %d devices", VGPU_MAX_DEVICES);
 			vgpu_device_init(&devs[n++]);
-		} else if (n && (p = vgpu_prop_find(line))) {
+		} else if (n && strncmp(line, "mig", 3) == 0 && (!line[3] || line[3] == '.')) {
+			int r = n_mig_out ? parse_mig(devs, n, &n_mig, &mig_open, line, value, err) : 0;
+
+			if (r)
+				return vgpu_err_wrap(err, "device table line %zu", lineno);
+		} else if (n && !n_mig && (p = vgpu_prop_find(line))) {
 			int r = vgpu_prop_set(&devs[n - 1], p, value, err);
 
 			if (r)
@@ -256,5 +307,7 @@ int vgpu_devtab_parse(const char *text, struct vgpu_device *devs, size_t *n_out,
 	if (!ended || (declared != SIZE_MAX && declared != n))
 		return vgpu_err_set(err, VGPU_E_PROTOCOL, "device table is cut after line %zu", lineno);
 	*n_out = n;
+	if (n_mig_out)
+		*n_mig_out = n_mig;
 	return 0;
 }

@@ -14,6 +14,10 @@
  *   …
  *   end
  *
+ *   mig 0                 a MIG device of device 0 of this table: as that one, but for
+ *   mig.uuid MIG-…        what these lines say
+ *   …
+ *
  * "end" closes the table: without it the text was cut and is refused.
  */
 #ifndef VGPU_UTIL_DEVICE_H
@@ -69,6 +73,11 @@ int vgpu_pci_parse(const char *text, unsigned *domain, unsigned *bus, unsigned *
 
 /* Prints the table. */
 void vgpu_devtab_print(struct vgpu_buf *b, const struct vgpu_device *devs, size_t n);
+/* As above, and MIG devices (util/mig.h) of those among the n. */
+void vgpu_devtab_print_all(struct vgpu_buf *b, const struct vgpu_device *devs, size_t n, const struct vgpu_device *migs, size_t n_migs);
+/* As vgpu_devtab_parse; MIG devices follow the others: devs[*n_out] is the first of *n_mig_out (as many as there is room for). */
+int vgpu_devtab_parse_all(const char *text, struct vgpu_device *devs, size_t *n_out, size_t *n_mig_out, char *driver,
+			  struct vgpu_err *err);
 /* Parses it; devs has room for VGPU_MAX_DEVICES. driver (if not NULL) gets the version text (32 bytes). */
 int vgpu_devtab_parse(const char *text, struct vgpu_device *devs, size_t *n_out, char *driver, struct vgpu_err *err);
 

@@ -12,6 +12,7 @@ memory_bus_width = 5120
 l2_cache = 41943040
 copy_engines = 3
 ecc_supported = 1
+mig_profiles = A100-40GB
 remap_banks = 640
 
 # limits of compute capability 8.0

@@ -12,6 +12,7 @@ memory_bus_width = 5120
 l2_cache = 52428800
 copy_engines = 3
 ecc_supported = 1
+mig_profiles = H100-80GB
 remap_banks = 2560
 
 # limits of compute capability 9.0

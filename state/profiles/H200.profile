@@ -12,6 +12,7 @@ memory_bus_width = 6016
 l2_cache = 62914560
 copy_engines = 3
 ecc_supported = 1
+mig_profiles = H200-141GB
 
 # limits of compute capability 9.0
 threads_per_sm = 2048
