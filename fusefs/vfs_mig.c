@@ -175,6 +175,13 @@ uint64_t vfs_mig_used(struct vfs *v, int mig)
 	return sum;
 }
 
+unsigned vfs_mig_parts(const struct vfs_devset *set, int mig)
+{
+	const struct vfs_gi *g = gi_of(set, set->mig_at[mig].dev, set->mig_at[mig].gi);
+
+	return g ? g->p->size : 1;
+}
+
 static uint64_t gi_used(struct vfs *v, int dev, unsigned gi)
 {
 	const struct vfs_devset *set = &v->src.devs;

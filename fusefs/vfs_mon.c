@@ -188,6 +188,6 @@ void vfs_mon_TELEMETRY(struct vfs *v, struct vfs_ask *a)
 	t->memory_used = vfs_mig_used(v, a->mig);
 	t->memory_reserved = 0;
 	t->memory_free = t->memory_total - MIN(t->memory_total, t->memory_used);
-	t->bar1_total = t->bar1_total / VGPU_MIG_PARTS;
+	t->bar1_total = t->bar1_total / VGPU_MIG_PARTS * vfs_mig_parts(&v->src.devs, a->mig);
 	t->processes = vfs_users_count(v, v->src.devs.mig_at[a->mig].key);
 }

@@ -77,6 +77,8 @@ void vfs_live_injected(void *v, uint32_t key, struct vgpu_buf *b);
 
 /* vfs_mig.c: bytes used in a MIG device's GPU instance */
 uint64_t vfs_mig_used(struct vfs *v, int mig);
+/* Its GPU instance's parts of the device's memory. */
+unsigned vfs_mig_parts(const struct vfs_devset *set, int mig);
 
 /* vfs_usage.c: who uses a device */
 struct vfs_user {
