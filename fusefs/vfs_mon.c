@@ -68,10 +68,8 @@ static bool may_change(struct vfs *v, fuse_req_t req)
 /* Place of the device with these bytes for a UUID, -1: none. */
 static int find_uuid(const struct vfs_devset *set, const uint8_t uuid[16])
 {
-	uint8_t raw[16];
-
 	for (size_t i = 0; i < set->n; i++)
-		if (vgpu_uuid_parse(set->dev[i].uuid, raw, NULL) == 0 && memcmp(raw, uuid, 16) == 0)
+		if (memcmp(set->raw[i], uuid, 16) == 0)
 			return (int)i;
 	return -1;
 }
@@ -106,7 +104,7 @@ static int find_device(struct vfs *v, struct vfs_ask *a, const struct question *
 	/* on the control node a list of all may be cut down to one by its UUID */
 	if (!q->any_device)
 		a->place.dev = at;
-	vgpu_uuid_parse(set->dev[at].uuid, a->uuid, NULL);
+	memcpy(a->uuid, set->raw[at], 16);
 	return 0;
 }
 

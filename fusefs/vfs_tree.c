@@ -125,6 +125,8 @@ void vfs_devset_fill(struct vfs_devset *set, const struct vgpu_device *devs, siz
 		}
 		set->dev[i] = devs[i];
 		set->key[i] = key;
+		memset(set->raw[i], 0, sizeof(set->raw[i]));
+		vgpu_uuid_parse(devs[i].uuid, set->raw[i], NULL);
 	}
 }
 

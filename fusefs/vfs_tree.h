@@ -30,6 +30,7 @@ struct vfs_devset {
 	size_t n;
 	struct vgpu_device dev[VGPU_MAX_DEVICES];
 	uint32_t key[VGPU_MAX_DEVICES];
+	uint8_t raw[VGPU_MAX_DEVICES][16];      /* the UUIDs' bytes */
 	/* MIG: GPU instances; compute instances, which are devices of their own but have no files */
 	size_t n_gi, n_mig;
 	struct vfs_gi {
