@@ -147,8 +147,6 @@ static struct sd_variant *find_or_compile(struct be_kernel *k, const uint32_t bl
 	v->refs = 1;
 	if (compile(v, k, &why) && !k->why.status)
 		k->why = why;
-	if (getenv("VGPU_SIMD_DEBUG"))
-		fprintf(stderr, "# %s %u,%u,%u: %s\n", k->entry->name, block[0], block[1], block[2], v->code ? "compiled" : why.text);
 	return v;
 }
 

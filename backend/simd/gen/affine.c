@@ -83,7 +83,10 @@ struct gen_shp gen_shp_join(const struct gen_shp *a, const struct gen_shp *b, un
 		return *b;
 	if (b->shape == GEN_BOTTOM)
 		return *a;
-	if (a->shape != b->shape || (a->shape == GEN_P && a->pat != b->pat)) {
+	if (a->shape == GEN_V && b->shape == GEN_V) {
+		r.known = false;
+		r.align = MIN(a->align, b->align);
+	} else if (a->shape != b->shape || (a->shape == GEN_P && a->pat != b->pat)) {
 		r = gen_shp_v();
 	} else {
 		r.known = a->known && b->known && a->c == b->c;

@@ -60,45 +60,35 @@ static bool is_spread(const struct gen *g, const struct gen_aff *a, unsigned ali
 	return false;
 }
 
-/* OR of (address ^ base) over one lane of each run of lanes that lie near each other. */
-static val window_bits(struct gen_emit *e, const struct gen_aff *a, val win)
+/*
+ * OR of (address ^ base) over lanes between which all others lie: those of the
+ * least and the greatest K. What is between two addresses of the window is in
+ * it; lanes' C and the displacement are small against what surrounds it.
+ */
+static val window_bits(struct gen_emit *e, const struct gen_aff *a, int64_t off, unsigned align, val win)
 {
 	struct gen *g = e->g;
-	int64_t seen[SD_MAX_W];
-	unsigned n = 0;
-	val all = NULL;
+	val base = LLVMBuildAdd(g->b, a->u, LLVMConstInt(g->i64, (uint64_t)(lanes_c(a)[0] - off / align * align), 1), ""), all = NULL, low;
+	uint64_t bits = 0;
+	int64_t k[2];
 
-	for (unsigned l = 0; l < g->W; l++) {
-		int64_t k = a->s.shape == GEN_P && a->s.pat->has_k ? a->s.pat->k[l] : 0;
-		bool old = false;
-		val x;
+	if (a->s.shape != GEN_P || !a->s.pat->has_k)
+		return LLVMBuildXor(g->b, base, win, "");
+	k[0] = edge(g, a->s.pat->k, false);
+	k[1] = edge(g, a->s.pat->k, true);
+	for (unsigned n = 0; n < 2; n++) {
+		val x = base;
 
-		for (unsigned j = 0; j < n; j++)
-			old |= seen[j] == k;
-		if (old)
-			continue;
-		seen[n++] = k;
-		x = LLVMBuildAdd(g->b, a->u, LLVMConstInt(g->i64, (uint64_t)lanes_c(a)[l], 1), "");
-		if (k)
-			x = LLVMBuildAdd(g->b, x, LLVMBuildMul(g->b, a->k, LLVMConstInt(g->i64, (uint64_t)k, 1), ""), "");
+		if (k[n])
+			x = LLVMBuildAdd(g->b, x, LLVMBuildMul(g->b, a->k, LLVMConstInt(g->i64, (uint64_t)k[n], 1), ""), "");
 		x = LLVMBuildXor(g->b, x, win, "");
 		all = all ? LLVMBuildOr(g->b, all, x, "") : x;
 	}
-	return all;
-}
-
-static unsigned distinct_k(const struct gen *g, const struct gen_aff *a)
-{
-	unsigned n = 1;
-
-	for (unsigned l = 1; a->s.shape == GEN_P && a->s.pat->has_k && l < g->W; l++) {
-		bool old = false;
-
-		for (unsigned j = 0; j < l; j++)
-			old |= a->s.pat->k[j] == a->s.pat->k[l];
-		n += !old;
-	}
-	return n;
+	/* lanes in between are aligned when k times the least bit of any K is */
+	for (unsigned l = 0; l < g->W; l++)
+		bits |= (uint64_t)a->s.pat->k[l];
+	low = LLVMBuildMul(g->b, a->k, LLVMConstInt(g->i64, bits & -bits, 0), "");
+	return LLVMBuildOr(g->b, all, LLVMBuildAnd(g->b, low, LLVMConstInt(g->i64, align - 1, 0), ""), "");
 }
 
 static val active(struct gen_emit *e, val v, unsigned n)
@@ -132,15 +122,15 @@ static bool is_plain(const struct gen_emit *e, const struct gen_aff *a)
 }
 
 /* Addresses: inside of the window and aligned. */
-static val check_window(struct gen_emit *e, unsigned align, const struct gen_aff *a, const struct gen_val *v)
+static val check_window(struct gen_emit *e, int64_t off, unsigned align, const struct gen_aff *a, const struct gen_val *v)
 {
 	struct gen *g = e->g;
 	val win = load_ctx(e, offsetof(struct sd_ctx, win_base), g->i64);
 	val mask = load_ctx(e, offsetof(struct sd_ctx, win_mask), g->i64), all = NULL;
 
 	mask = LLVMBuildOr(g->b, mask, LLVMConstInt(g->i64, align - 1, 0), "");
-	if (is_plain(e, a) && !is_spread(g, a, align) && distinct_k(g, a) <= 4)
-		return any_bit(g, LLVMBuildAnd(g->b, window_bits(e, a, win), mask, ""));
+	if (is_plain(e, a) && !is_spread(g, a, align))
+		return any_bit(g, LLVMBuildAnd(g->b, window_bits(e, a, off, align, win), mask, ""));
 	for (unsigned n = 0; n < g->NG; n++) {
 		val x = active(e, LLVMBuildXor(g->b, addr_group(e, a, v, n), gen_splat(g, win), ""), n);
 
@@ -155,7 +145,7 @@ static val check_range(struct gen_emit *e, unsigned stride, unsigned align, cons
 	struct gen *g = e->g;
 	val all = NULL;
 
-	if (is_plain(e, a) && !is_spread(g, a, align) && distinct_k(g, a) == 1) {
+	if (is_plain(e, a) && !is_spread(g, a, align) && !(a->s.shape == GEN_P && a->s.pat->has_k)) {
 		int64_t min = edge(g, lanes_c(a), false), span = edge(g, lanes_c(a), true) - min + stride;
 		val off = LLVMBuildSub(g->b, LLVMBuildAdd(g->b, a->u, LLVMConstInt(g->i64, (uint64_t)min, 1), ""), lo, "");
 		val last = LLVMBuildSub(g->b, size, LLVMConstInt(g->i64, (uint64_t)span, 1), "");
@@ -267,7 +257,7 @@ static bool is_aligned(struct gen_emit *e, const struct gen_insn *t, int64_t lo,
 	if (lo == hi)
 		return lo % align == 0;
 	s = &e->f->shp[e->world][gen_reg_of(t->inst, o->reg)];
-	if (s->shape == GEN_V || o->off % align || (s->align < 63 && ((uint64_t)1 << s->align) % align))
+	if (o->off % align || (s->align < 63 && ((uint64_t)1 << s->align) % align))
 		return false;
 	for (unsigned l = 0; s->shape == GEN_P && l < e->g->W; l++)
 		if (s->pat->c[l] % align || s->pat->k[l])
@@ -326,6 +316,14 @@ static val check_local(struct gen_emit *e, const struct gen_insn *t, unsigned st
 	return check_range(e, stride, align, &a, &x, LLVMConstInt(g->i64, 0, 0), LLVMConstInt(g->i64, e->f->local_B, 0));
 }
 
+/* The displacement, when it makes no difference to whether an address is in the window: then one check serves many. */
+static int64_t small_off(const struct gen_insn *t)
+{
+	const struct ir_opnd *o = &t->i->src[0];
+
+	return o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG && o->off > -65536 && o->off < 65536 ? o->off : 0;
+}
+
 val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v)
 {
 	struct gen *g = e->g;
@@ -338,7 +336,7 @@ val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, con
 	if (space == IR_SPACE_PARAM && t->i->op != IR_OP_ld && t->i->op != IR_OP_ldu)
 		return LLVMConstInt(g->i1, 1, 0);
 	if (space != IR_SPACE_SHARED && space != IR_SPACE_PARAM && space != IR_SPACE_LOCAL && space != IR_SPACE_PARAM_FUNC)
-		return check_window(e, align, a, v);
+		return check_window(e, small_off(t), align, a, v);
 	if (offset_range(e, t, &lo, &hi) && lo >= 0 && (uint64_t)hi + stride <= known_size(e, space) && is_aligned(e, t, lo, hi, align))
 		return NULL;
 	switch (space) {

@@ -190,11 +190,14 @@ static void set(struct shapes *x, uint32_t r, struct gen_shp s)
 		return;
 	if (s.shape == GEN_U && s.lo == INT64_MIN && s.hi == INT64_MAX)
 		gen_shp_wide(&s, reg->bits);
-	if (x->world && reg->blend && s.shape != GEN_V)
-		s.shape = GEN_V;
+	if (x->world && reg->blend && s.shape != GEN_V) {
+		struct gen_shp v = gen_shp_v();
+
+		v.lo = s.lo;
+		v.hi = s.hi;
+		s = v;
+	}
 	n = gen_shp_join(&old, &s, reg->bits);
-	if (x->world && reg->blend)
-		n.shape = GEN_V;
 	if (x->round > WIDEN_ROUND && (n.lo != old.lo || n.hi != old.hi) && old.shape != GEN_BOTTOM)
 		gen_shp_wide(&n, reg->bits);
 	n.lazy = old.lazy;
@@ -228,6 +231,102 @@ static bool all_shape(const struct gen_aff *s, unsigned n, enum gen_shape most)
 	return true;
 }
 
+/* ---- ranges of values of any shape ---- */
+
+static void clamp_range(struct gen_shp *s, unsigned bits, __int128 lo, __int128 hi)
+{
+	struct gen_shp all;
+
+	gen_shp_wide(&all, bits);
+	if (lo < all.lo || hi > all.hi)
+		return;
+	s->lo = (int64_t)lo;
+	s->hi = (int64_t)hi;
+}
+
+/* All lanes' values are multiples of 1 << the answer. */
+static unsigned lane_align(const struct gen *g, const struct gen_shp *s)
+{
+	unsigned a = s->align;
+
+	for (unsigned l = 0; s->shape == GEN_P && l < g->W; l++) {
+		if (s->pat->c[l])
+			a = MIN(a, (unsigned)__builtin_ctzll((uint64_t)s->pat->c[l]));
+		if (s->pat->k[l])
+			a = 0;
+	}
+	return a;
+}
+
+static void product(struct gen_shp *r, unsigned bits, const struct gen_shp *a, const struct gen_shp *b)
+{
+	__int128 x[4] = { (__int128)a->lo * b->lo, (__int128)a->lo * b->hi, (__int128)a->hi * b->lo, (__int128)a->hi * b->hi };
+	__int128 lo = x[0], hi = x[0];
+
+	for (int n = 1; n < 4; n++) {
+		lo = x[n] < lo ? x[n] : lo;
+		hi = x[n] > hi ? x[n] : hi;
+	}
+	clamp_range(r, bits, lo, hi);
+}
+
+/* What an integer instruction's operands say of its result; nothing is fine. */
+static void find_range(struct shapes *x, const struct ir_insn *i, const struct gen_aff *s, struct gen_shp *r)
+{
+	enum ir_type_class tc = ir_type_class(i->type);
+	unsigned bits = ir_type_bits(i->type), a0, a1;
+	const struct gen_shp *a = &s[0].s, *b = &s[1].s;
+
+	if ((tc != IR_TC_BITS && tc != IR_TC_UINT && tc != IR_TC_SINT) || i->n_src < 1)
+		return;
+	gen_shp_wide(r, bits);
+	a0 = lane_align(x->g, a);
+	a1 = i->n_src > 1 ? lane_align(x->g, b) : 0;
+	switch (i->op) {
+	case IR_OP_and:
+		if (a->lo >= 0 || b->lo >= 0)
+			clamp_range(r, bits, 0, a->lo < 0 ? b->hi : b->lo < 0 ? a->hi : MIN(a->hi, b->hi));
+		r->align = (uint8_t)MAX(a0, a1);
+		break;
+	case IR_OP_shr:
+		if (!b->known || b->c >= bits)
+			break;
+		if (a->lo >= 0 || tc == IR_TC_SINT)
+			clamp_range(r, bits, a->lo >> b->c, a->hi >> b->c);
+		else if (b->c)
+			clamp_range(r, bits, 0, ((__int128)1 << (bits - b->c)) - 1);
+		break;
+	case IR_OP_shl:
+		if (!b->known || b->c >= bits)
+			break;
+		clamp_range(r, bits, (__int128)a->lo << b->c, (__int128)a->hi << b->c);
+		r->align = (uint8_t)MIN(a0 + b->c, 62ull);
+		break;
+	case IR_OP_add:
+		clamp_range(r, bits, (__int128)a->lo + b->lo, (__int128)a->hi + b->hi);
+		r->align = (uint8_t)MIN(a0, a1);
+		break;
+	case IR_OP_sub:
+		clamp_range(r, bits, (__int128)a->lo - b->hi, (__int128)a->hi - b->lo);
+		r->align = (uint8_t)MIN(a0, a1);
+		break;
+	case IR_OP_mul:
+		if (i->mode == IR_MODE_LO)
+			product(r, bits, a, b);
+		if (i->mode == IR_MODE_LO)
+			r->align = (uint8_t)MIN(a0 + a1, 62u);
+		break;
+	case IR_OP_bfe:
+		if (tc == IR_TC_UINT && i->n_src > 2 && s[2].s.known && s[2].s.c && s[2].s.c < bits)
+			clamp_range(r, bits, 0, ((__int128)1 << s[2].s.c) - 1);
+		break;
+	case IR_OP_cvt:
+		if (ir_type_bits(i->stype) < bits && ir_type_class(i->stype) == IR_TC_UINT && !i->flags)
+			clamp_range(r, bits, 0, ((__int128)1 << ir_type_bits(i->stype)) - 1);
+		break;
+	}
+}
+
 /* Results that need nothing but operands. */
 static struct gen_shp value_shape(struct shapes *x, const struct gen_insn *t)
 {
@@ -249,9 +348,9 @@ static struct gen_shp value_shape(struct shapes *x, const struct gen_insn *t)
 		return r.s;
 	if (i->op == IR_OP_selp && s[2].s.shape == GEN_U && s[0].s.shape != GEN_V && s[1].s.shape != GEN_V)
 		return gen_shp_join(&s[0].s, &s[1].s, 64);
-	if (all_shape(s, i->n_src, GEN_U) && gen_elem_has(x->g, i))
-		return gen_shp_u();
-	return gen_shp_v();
+	r.s = all_shape(s, i->n_src, GEN_U) && gen_elem_has(x->g, i) ? gen_shp_u() : gen_shp_v();
+	find_range(x, i, s, &r.s);
+	return r.s;
 }
 
 /* cvta and mov of an address. */
