@@ -70,7 +70,7 @@ static void texts(void)
 	wrong("sm_count = 0\n", VGPU_E_INVALID, "sm_count: 0 is not in 1 to 1024");
 	wrong("sm_count = -1\n", VGPU_E_INVALID, "not a number");
 	wrong("sm_count = 99999999999999999999999\n", VGPU_E_INVALID, "not a number");
-	wrong("backend = gpu\n", VGPU_E_INVALID, "not one of: cpu interp");
+	wrong("backend = gpu\n", VGPU_E_INVALID, "not one of: cpu simd interp");
 	wrong("name =\n", VGPU_E_INVALID, "name");
 	wrong("memory_total = 0%\n", VGPU_E_INVALID, "1%");
 	wrong("memory_total = 101%\n", VGPU_E_INVALID, "100%");
