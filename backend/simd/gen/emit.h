@@ -34,12 +34,13 @@ struct gen_emit {
 	struct gen_val *cur;
 	uint32_t *stamp, now;              /* cur[r] is valid when stamp[r] == now */
 	LLVMBasicBlockRef *bb[2];          /* where a block begins */
-	LLVMBasicBlockRef *body;           /* world 1, div: behind the check for lanes */
+	LLVMBasicBlockRef *stay;           /* world 1: behind the way back to world 0 */
 	LLVMBasicBlockRef entry, done, gave_up;
 	LLVMBasicBlockRef sweep;           /* general: the end of a sweep */
 	val *mask;                         /* by block and group: allocas */
 	val *park;                         /* general: lanes at a barrier */
 	val live[GEN_MAX_NG], full, spins;
+	val steps;                         /* GEN_F_DIVERGE: blocks of world 0 so far */
 	struct gen_mask m;
 	VGPU_VEC(struct gen_state) states;
 	uint32_t frame_B;

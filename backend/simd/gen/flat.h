@@ -129,6 +129,7 @@ struct gen_func {
 	uint32_t local_B;
 	bool spins, general;
 	bool only_masked;                  /* for tests: never world 0 */
+	bool yields, diverges;             /* for tests: GEN_F_YIELD, GEN_F_DIVERGE */
 	struct gen_shp *shp[2];            /* by world: convergent, masked */
 	uint32_t block[3];                 /* threads; 0: unknown */
 	bool small_grid;

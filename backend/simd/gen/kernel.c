@@ -353,7 +353,8 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 	e.bb[1] = calloc(nb, sizeof(*e.bb[1]));
 	e.mask = calloc(nb * g->NG, sizeof(*e.mask));
 	e.park = calloc(nb * g->NG, sizeof(*e.park));
-	if (e.place[0] && e.place[1] && e.cur && e.stamp && e.bb[0] && e.bb[1] && e.mask && e.park)
+	e.stay = calloc(nb, sizeof(*e.stay));
+	if (e.stay && e.place[0] && e.place[1] && e.cur && e.stamp && e.bb[0] && e.bb[1] && e.mask && e.park)
 		r = gen_emit_func(&e);
 	meta->frame_B = (uint32_t)vgpu_align_up(e.frame_B, 64);
 	meta->n_states = (uint32_t)e.states.n;
@@ -365,6 +366,7 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 	free(e.bb[1]);
 	free(e.mask);
 	free(e.park);
+	free(e.stay);
 	vgpu_vec_free(&e.states);
 	if (r == -VGPU_E_INTERNAL)
 		return vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': the code generator contradicts itself", g->entry->name);
@@ -542,6 +544,14 @@ static unsigned count_insns(const struct gen_func *f)
 	return n;
 }
 
+static bool has_named_barriers(const struct gen_func *f)
+{
+	for (uint32_t k = 0; k < f->n_order; k++)
+		if (is_named_barrier(&f->blocks.v[f->order[k]]))
+			return true;
+	return false;
+}
+
 /*
  * How many warps should run as one stream: as many as have room in the vector
  * registers, in kernels of light and even work; each block a whole number of gangs.
@@ -552,6 +562,9 @@ static unsigned choose_warps(struct gen *g, const struct gen_request *r, const s
 	unsigned room = r->isa == SD_ISA_AVX512 ? 24 : 12, most = r->isa == SD_ISA_AVX512 ? 8 : 4, insns = count_insns(f);
 	enum even even;
 
+	/* warps of one gang can't wait for each other */
+	if (has_named_barriers(f))
+		return 1;
 	if (r->warps)
 		return MIN(r->warps, (unsigned)SD_MAX_WARPS);
 	even = how_even(g, f);
@@ -605,6 +618,8 @@ static void open_func(struct gen_func *f, const struct gen_request *r, const str
 	f->ik = ik;
 	f->small_grid = r->small_grid;
 	f->only_masked = (r->flags & GEN_F_MASKED) != 0;
+	f->yields = (r->flags & GEN_F_YIELD) != 0;
+	f->diverges = (r->flags & GEN_F_DIVERGE) != 0;
 	memcpy(f->block, r->block, sizeof(f->block));
 }
 

@@ -173,6 +173,14 @@ static void all_live(struct gen_emit *e)
 	LLVMBuildStore(e->g->b, LLVMConstInt(e->g->i1, 1, 0), e->full);
 }
 
+/* Where block b of world 1 begins for lanes that don't want back to world 0. */
+static LLVMBasicBlockRef stay_bb(struct gen_emit *e, uint32_t b)
+{
+	if (!e->stay[b])
+		e->stay[b] = gen_new_bb(e, "stay");
+	return e->stay[b];
+}
+
 /* All lanes go to block b of world 1. */
 static void enter_masked(struct gen_emit *e, uint32_t b)
 {
@@ -184,7 +192,22 @@ static void enter_masked(struct gen_emit *e, uint32_t b)
 	all_live(e);
 	if (e->f->blocks.v[b].div)
 		store_mask(e, mask_of(e, b), ones);
-	LLVMBuildBr(e->g->b, e->bb[1][b]);
+	LLVMBuildBr(e->g->b, stay_bb(e, b));
+}
+
+/* For tests: every third block that a gang comes to is run masked, without need. */
+static void stray(struct gen_emit *e, uint32_t b)
+{
+	struct gen *g = e->g;
+	LLVMBasicBlockRef away = gen_new_bb(e, "astray"), on = gen_new_bb(e, "straight");
+	val n = LLVMBuildAdd(g->b, LLVMBuildLoad2(g->b, g->i32, e->steps, ""), LLVMConstInt(g->i32, 1, 0), ""), go;
+
+	LLVMBuildStore(g->b, n, e->steps);
+	go = LLVMBuildURem(g->b, n, LLVMConstInt(g->i32, 3, 0), "");
+	LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, go, LLVMConstNull(g->i32), ""), away, on);
+	gen_at(e, away);
+	enter_masked(e, b);
+	gen_at(e, on);
 }
 
 /* World 0: lanes disagree about the branch of b. */
@@ -304,23 +327,29 @@ static void resume(struct gen_emit *e, uint32_t n)
 	save_or_restore(e, &s, false);
 }
 
+/* Others have their turn; then it goes on here. */
+static void give_way(struct gen_emit *e, uint32_t block, bool sweep)
+{
+	uint32_t s = wait_state(e, SD_WHY_YIELD, block, sweep);
+
+	if (!e->failed)
+		resume(e, s);
+}
+
 /* After so many rounds of a loop that may wait, others have their turn. */
 static void spin(struct gen_emit *e, uint32_t block, bool sweep, LLVMBasicBlockRef again)
 {
 	struct gen *g = e->g;
 	LLVMBasicBlockRef yield = gen_new_bb(e, "yield"), on = gen_new_bb(e, "spin");
 	val n = LLVMBuildLoad2(g->b, g->i32, e->spins, "");
-	uint32_t s;
 
 	n = LLVMBuildAdd(g->b, n, LLVMConstInt(g->i32, 1, 0), "");
 	LLVMBuildStore(g->b, n, e->spins);
 	LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntUGT, n, LLVMConstInt(g->i32, SPINS_BEFORE_YIELD, 0), ""), yield, on);
 	gen_at(e, yield);
-	s = wait_state(e, SD_WHY_YIELD, block, sweep);
-	if (!e->failed) {
-		resume(e, s);
+	give_way(e, block, sweep);
+	if (!e->failed)
 		LLVMBuildBr(g->b, again);
-	}
 	gen_at(e, on);
 }
 
@@ -496,7 +525,10 @@ static void sweep(struct gen_emit *e)
 	LLVMBuildCondBr(g->b, gen_any(g, any, false), again, parked);
 	gen_at(e, again);
 	poll(e);
-	spin(e, first, true, e->bb[1][first]);
+	if (e->f->yields)
+		give_way(e, first, true);
+	else
+		spin(e, first, true, e->bb[1][first]);
 	LLVMBuildBr(g->b, e->bb[1][first]);
 	gen_at(e, parked);
 	memset(any, 0, sizeof(any));
@@ -597,9 +629,13 @@ static void block_0(struct gen_emit *e, uint32_t b)
 	gen_at(e, e->bb[0][b]);
 	if (is_header(e->f, b)) {
 		poll(e);
-		if (k->loop->spins)
+		if (e->f->yields)
+			give_way(e, b, false);
+		else if (k->loop->spins)
 			spin(e, b, false, e->bb[0][b]);
 	}
+	if (e->f->diverges)
+		stray(e, b);
 	if (k->guard) {
 		LLVMBasicBlockRef bad = gen_new_bb(e, "wraps"), ok = gen_new_bb(e, "straight");
 		val wraps = NULL;
@@ -699,17 +735,22 @@ static void block_1(struct gen_emit *e, uint32_t b)
 	e->m.full = false;
 	gen_at(e, e->bb[1][b]);
 	if (!k->div && is_join(e, b) && can_return(e, b)) {
-		LLVMBasicBlockRef back = gen_new_bb(e, "met"), stay = gen_new_bb(e, "stay");
+		LLVMBasicBlockRef back = gen_new_bb(e, "met");
 
-		LLVMBuildCondBr(g->b, LLVMBuildLoad2(g->b, g->i1, e->full, ""), back, stay);
+		LLVMBuildCondBr(g->b, LLVMBuildLoad2(g->b, g->i1, e->full, ""), back, stay_bb(e, b));
 		gen_at(e, back);
 		move_live(e, k->live_in, 1, 0);
 		LLVMBuildBr(g->b, e->bb[0][b]);
-		gen_at(e, stay);
+		gen_at(e, e->stay[b]);
+	} else if (e->stay[b]) {
+		LLVMBuildBr(g->b, e->stay[b]);
+		gen_at(e, e->stay[b]);
 	}
 	if (is_header(e->f, b)) {
 		poll(e);
-		if (k->loop->spins && !e->f->general)
+		if (e->f->yields && !e->f->general)
+			give_way(e, b, k->div);
+		else if (k->loop->spins && !e->f->general)
 			spin(e, b, k->div, e->bb[1][b]);
 	}
 	if (k->div)
@@ -786,10 +827,13 @@ int gen_emit_func(struct gen_emit *e)
 		e->live[n] = gen_alloca(e, gen_mask_type(g));
 	e->full = gen_alloca(e, g->i1);
 	e->spins = gen_alloca(e, g->i32);
+	e->steps = gen_alloca(e, g->i32);
 	gen_at(e, e->entry);
 	LLVMBuildBr(g->b, top);
 	gen_at(e, top);
 	LLVMBuildStore(g->b, LLVMConstInt(g->i32, 0, 0), e->spins);
+	if (e->f->diverges)
+		LLVMBuildStore(g->b, gen_load_ctx(e, offsetof(struct sd_ctx, gang), g->i32), e->steps);
 	zero_masks(e);
 	e->switch_ = LLVMBuildSwitch(g->b, LLVMGetParam(g->fn, 1), start, 8);
 	gen_at(e, start);
