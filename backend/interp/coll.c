@@ -199,8 +199,8 @@ static int op_shfl(struct in_coll *c)
 		}
 		if (!ok)
 			j = lane;
-		/* A source lane that takes no part gives an undefined value: what its register holds. */
-		d[l] = a[j];
+		/* A source lane that takes no part gives a value that PTX leaves undefined; GPUs give 0, and programs build on it. */
+		d[l] = c->part >> j & 1 ? a[j] : 0;
 		p[l] = ok;
 	}
 	for_lanes(l, c->part) {

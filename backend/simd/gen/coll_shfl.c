@@ -4,7 +4,8 @@
  * groups. Else it is computed, and the values come by the machine's table
  * look-up, or through memory.
  *
- * A source lane that doesn't execute gives what its register holds.
+ * A source lane that doesn't execute gives 0: PTX leaves it undefined, GPUs do it (sm_90), and reductions over fewer lanes
+ * than the shuffles reach build on it. So a uniform source's result isn't uniform.
  */
 #include "backend/simd/gen/coll.h"
 
@@ -75,9 +76,17 @@ enum gen_shape coll_shfl_shape(const struct gen *g, const struct ir_insn *i, uns
 
 	if (n_dst == 1)
 		return c_imm && (in_range_always(i->mode, c) || (b_imm && same_predicate(i->mode, b, c))) ? GEN_U : GEN_V;
-	if (is_u(src[0]))
-		return GEN_U;
 	return g->n_warps == 1 && c_imm && is_u(src[1]) && is_broadcast(i->mode, c) ? GEN_U : GEN_V;
+}
+
+/* A group of what is shuffled. */
+static val value(struct coll *c, unsigned n)
+{
+	val v = coll_src(c, 0, n, 32);
+
+	if (c->m->full)
+		return v;
+	return LLVMBuildSelect(c->g->b, gen_mask_group(c->g, c->m, n), v, LLVMConstNull(LLVMTypeOf(v)), "");
 }
 
 /* ---- lanes known here ---- */
@@ -123,7 +132,7 @@ static void shfl_const(struct coll *c, uint32_t b, uint32_t cc)
 	val groups[GEN_MAX_NG];
 
 	for (unsigned n = 0; n < g->NG; n++)
-		groups[n] = coll_src(c, 0, n, 32);
+		groups[n] = value(c, n);
 	c->dst[0].shape = GEN_V;
 	for (unsigned n = 0; n < g->NG; n++) {
 		unsigned from[32];
@@ -236,7 +245,7 @@ static void shfl_warp(struct coll *c, unsigned w, const val *idx)
 	val t[32], p = NULL, *d = c->dst[0].v + w * c->per;
 
 	for (unsigned k = 0; k < c->per; k++)
-		t[k] = coll_src(c, 0, w * c->per + k, 32);
+		t[k] = value(c, w * c->per + k);
 	if (!avx512 && !avx2) {
 		p = coll_scratch(g, g->i32, 32);
 		store_warp(c, p, t);
@@ -245,6 +254,14 @@ static void shfl_warp(struct coll *c, unsigned w, const val *idx)
 		d[k] = avx512 ? pick_avx512(c, t, idx[k]) : avx2 ? pick_avx2(c, t, idx[k]) : pick_memory(c, p, idx[k]);
 	if (p)
 		coll_scratch_end(g, p);
+}
+
+static val only_if_executes(struct coll *c, unsigned w, val lane, val v)
+{
+	LLVMBuilderRef b = c->g->b;
+	val bit = LLVMBuildTrunc(b, LLVMBuildLShr(b, c->lanes[w], lane, ""), c->g->i1, "");
+
+	return c->m->full ? v : LLVMBuildSelect(b, bit, v, coll_i32(c, 0), "");
 }
 
 /* All lanes read lane b of their warp. */
@@ -259,11 +276,11 @@ static void broadcast(struct coll *c)
 		if (LLVMIsAConstantInt(lane)) {
 			unsigned l = w * 32 + (unsigned)LLVMConstIntGetZExtValue(lane);
 
-			by_warp[w] = gen_cut(g, gen_lane(g, &c->src[0], c->bits[0], l), 32);
+			by_warp[w] = only_if_executes(c, w, lane, gen_cut(g, gen_lane(g, &c->src[0], c->bits[0], l), 32));
 			continue;
 		}
 		for (unsigned k = 0; k < c->per; k++)
-			t[k] = coll_src(c, 0, w * c->per + k, 32);
+			t[k] = value(c, w * c->per + k);
 		p = coll_scratch(g, g->i32, 32);
 		store_warp(c, p, t);
 		by_warp[w] = LLVMBuildLoad2(g->b, g->i32, coll_at(g, g->i32, p, lane), "");
@@ -289,7 +306,7 @@ bool coll_shfl(struct coll *c)
 		coll_set_u(c, 1, LLVMConstInt(g->i1, first_predicate(c->i->mode, b, cc), 0));
 	else if (all)
 		predicate_const(c, b, cc);
-	if (c->src[0].shape == GEN_U)
+	if (c->src[0].shape == GEN_U && c->m->full)
 		coll_set_u(c, 0, gen_cut(g, c->src[0].u, 32));
 	else if (single)
 		broadcast(c);

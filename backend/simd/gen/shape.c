@@ -160,13 +160,32 @@ static bool known_symbol(struct gen *g, const struct gen_insn *x, const struct i
 	return true;
 }
 
+/* The low bits of a wider register, as a conversion or a store reads them (insn.c cuts values alike: a pattern's lanes become V). */
+static struct gen_shp low_part(struct gen_shp s, unsigned bits)
+{
+	struct gen_shp w;
+
+	if (s.shape == GEN_BOTTOM)
+		return s;
+	if (s.known)
+		return gen_shp_const(s.c, bits);
+	if (s.shape == GEN_P)
+		s = gen_shp_v();
+	gen_shp_wide(&w, bits);
+	if (s.lo < w.lo || s.hi > w.hi)
+		gen_shp_wide(&s, bits);
+	return s;
+}
+
 struct gen_shp gen_opnd_shape(struct gen *g, const struct gen_shp *shp, const struct gen_insn *x, const struct ir_opnd *o, unsigned bits)
 {
 	struct gen_shp s;
 	uint64_t value;
 
 	switch (o->kind) {
-	case IR_OPND_REG: return shp[gen_reg_of(x->inst, o->reg)];
+	case IR_OPND_REG:
+		s = shp[gen_reg_of(x->inst, o->reg)];
+		return bits && bits < g->f->regs.v[gen_reg_of(x->inst, o->reg)].bits ? low_part(s, bits) : s;
 	case IR_OPND_IMM: return gen_shp_const(o->imm, bits);
 	case IR_OPND_SREG: return sreg_shape(g, (uint32_t)o->imm);
 	case IR_OPND_SYM:
