@@ -199,18 +199,23 @@ static char **worker_env(const struct super *s)
 #endif
 	};
 	static char *env[ARRAY_SIZE(names) + 3];
+	char *cache;
 	size_t n = 0;
 
 	if (env[0])
 		return env;
+	cache = cache_env(s->opts.state_dir);
 	env[n++] = "PATH=/usr/bin:/bin";
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *v = vgpu_getenv(names[i]);
 
+		/* the home directory is where the cache goes only when no place is given */
+		if (cache && (!strcmp(names[i], "HOME") || !strcmp(names[i], "XDG_CACHE_HOME")))
+			continue;
 		if (v && asprintf(&env[n], "%s=%s", names[i], v) > 0)
 			n++;
 	}
-	env[n++] = cache_env(s->opts.state_dir);
+	env[n++] = cache;
 	return env;
 }
 
