@@ -86,7 +86,6 @@ uint32_t gen_ref(struct gen_emit *e, const struct gen_insn *t);
 void gen_row(struct gen_emit *e, const struct gen_insn *t);
 void gen_row_call(struct gen_emit *e, const struct gen_insn *t);
 void gen_row_result(struct gen_emit *e, const struct gen_insn *t, uint32_t r, struct gen_val *x);
-void gen_touch(struct gen_emit *e, const struct gen_insn *t);
 void gen_guard_check(struct gen_emit *e, const struct gen_insn *t, val *bad);
 val gen_load_ctx(struct gen_emit *e, size_t off, LLVMTypeRef t);
 void gen_store_ctx(struct gen_emit *e, size_t off, val v);

@@ -472,19 +472,6 @@ static void set_call_mask(struct gen_emit *e)
 			      e->m.full ? LLVMConstInt(g->i32, 0xffffffffu, 0) : gen_warp_bits(g, e->m.v, w));
 }
 
-static void touch(void *arg, uint32_t r)
-{
-	struct gen_val x;
-
-	gen_read(arg, r, &x);
-}
-
-/* Loads what the instruction reads, so that it is known on all ways that part behind here. */
-void gen_touch(struct gen_emit *e, const struct gen_insn *t)
-{
-	gen_uses(e->f, t, touch, e);
-}
-
 void gen_row_call(struct gen_emit *e, const struct gen_insn *t)
 {
 	struct gen *g = e->g;
