@@ -18,9 +18,9 @@
 static const char kernel[] =
 	".version 7.0\n.target sm_52\n.address_size 64\n"
 	".visible .entry spin(.param .u32 n)\n{\n"
-	".reg .pred %p1;\n.reg .u32 %r<3>;\n"
-	"ld.param.u32 %r1, [n];\nmov.u32 %r2, 0;\n"
-	"L: add.u32 %r2, %r2, 1;\nsetp.lt.u32 %p1, %r2, %r1;\n@%p1 bra L;\nret;\n}\n";
+	".reg .pred %p1;\n.reg .u32 %r1;\n.reg .u64 %rd<4>;\n"
+	"ld.param.u32 %r1, [n];\ncvt.u64.u32 %rd3, %r1;\nmov.u64 %rd1, %globaltimer;\nadd.u64 %rd3, %rd1, %rd3;\n"
+	"L: mov.u64 %rd2, %globaltimer;\nsetp.lt.u64 %p1, %rd2, %rd3;\n@%p1 bra L;\nret;\n}\n";
 
 static struct {
 	int (*init)(unsigned);
@@ -90,7 +90,7 @@ static int block(void)
 static int spin(int ms)
 {
 	void *mod, *fn;
-	unsigned n = 200000;
+	unsigned n = 20000000;   /* ns: more than a launch costs, however fast the engine is */
 	void *params[] = { &n };
 	struct timespec a, b;
 	int r = cu.load(&mod, kernel);
