@@ -23,6 +23,8 @@
 #include "util/log.h"
 #include "util/sys.h"
 
+static unsigned long long session_id;   /* for logs */
+
 struct start {
 	struct vgp_ctl ctl;
 	struct vgp_ctl_start s;
@@ -107,17 +109,29 @@ static void close_others(int pidfd)
 			close(fd);
 }
 
-/* The property's "cpu" leaves the choice to us. */
-#define BACKEND_DEFAULT "interp"
+#ifdef VGPU_LLVM
+#define BEST "simd"
+#else
+#define BEST "interp"
+#endif
+#define NOTES_MAX 8                /* a client has as many kernels as it likes, but a log is everybody's */
 
-static const struct be_ops *pick_backend(const struct start *st)
+/* Why a kernel is slower than it could be. The reason may have come from a compiler that a client's PTX has taken over. */
+static void on_interpreted(const char *kernel, const char *why)
 {
-	const char *want = st->n_devs ? st->devs[0].backend : "cpu";
+	static unsigned notes;
+	char text[200];
+	unsigned n = __atomic_fetch_add(&notes, 1, __ATOMIC_RELAXED);
 
-	return be_find(strcmp(want, "cpu") == 0 ? BACKEND_DEFAULT : want);
+	if (n >= NOTES_MAX)
+		return;
+	snprintf(text, sizeof(text), "kernel '%.80s' is interpreted: %s", kernel, why);
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	log_info("session %llu: %s%s", session_id, text, n == NOTES_MAX - 1 ? " (the last one that is logged)" : "");
 }
 
-/* Without the compiler there is no kernel of this backend; the client is told so before it has one. */
 static int start_jit(const struct start *st, struct vgpu_err *err)
 {
 	int fd = eng_jit_start(st->s.client_uid, err);
@@ -125,27 +139,47 @@ static int start_jit(const struct start *st, struct vgpu_err *err)
 	if (fd < 0)
 		return fd;
 	sd_jit_set_fd(fd);
+	sd_jit_set_notice(on_interpreted);
 	return 0;
+}
+
+/*
+ * The property's "cpu" leaves the choice to us: compiled kernels, or interpreted ones when their compiler can't be started.
+ * Who asked for simd is told so instead. NULL and *err.
+ */
+static const struct be_ops *pick_backend(const struct start *st, struct vgpu_err *err)
+{
+	const char *want = st->n_devs ? st->devs[0].backend : "cpu";
+	bool any = strcmp(want, "cpu") == 0;
+	const struct be_ops *ops = be_find(any ? BEST : want);
+
+	if (!ops)
+		vgpu_err_set(err, VGPU_E_INTERNAL, "backend '%s' isn't built in", want);
+	if (!ops || strcmp(ops->name, "simd") || start_jit(st, err) == 0)
+		return ops;
+	if (!any)
+		return NULL;
+	log_warn("session %llu: kernels are interpreted: %s", session_id, err->text);
+	err->status = VGPU_OK;
+	return be_find("interp");
 }
 
 static int serve(struct start *st, struct vgpu_err *err)
 {
 	struct eng_config c = {
-		.devs = st->devs, .n_devs = st->n_devs, .backend = pick_backend(st), .transport = st->s.transport,
+		.devs = st->devs, .n_devs = st->n_devs, .transport = st->s.transport,
 		.threads = st->s.threads, .nonce = st->s.nonce, .session = st->ctl.session,
 		.sock = VGP_WORKER_FD_CLIENT, .ctl = VGP_WORKER_FD_CTL, .client_pidfd = st->pidfd,
 	};
-	bool simd = c.backend && strcmp(c.backend->name, "simd") == 0;
 	struct eng *e;
 	int sock, r;
 
-	if (!c.backend)
-		return vgpu_err_set(err, VGPU_E_INTERNAL, "backend '%s' isn't built in", st->n_devs ? st->devs[0].backend : "");
 	if (c.transport < VGP_TRANSPORT_RING || c.transport > VGP_TRANSPORT_NODE)
 		return vgpu_err_set(err, VGPU_E_PROTOCOL, "START: transport %u", c.transport);
-	r = simd ? start_jit(st, err) : 0;
-	if (r == 0)
-		r = eng_sandbox_enter(err);
+	c.backend = pick_backend(st, err);
+	if (!c.backend)
+		return -err->status;
+	r = eng_sandbox_enter(err);
 	if (r)
 		return r;
 	/* eng_new takes the socket even when it fails; the reason shall still get out */
@@ -157,7 +191,7 @@ static int serve(struct start *st, struct vgpu_err *err)
 		return r;
 	}
 	close(sock);
-	r = eng_sandbox_lock(simd, err);
+	r = eng_sandbox_lock(strcmp(c.backend->name, "simd") == 0, err);
 	if (r)
 		return r;
 	eng_run(e);
@@ -184,8 +218,9 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	close_others(st.pidfd);
+	session_id = st.ctl.session;
 	if (serve(&st, &err)) {
-		log_err("session %llu: %s", (unsigned long long)st.ctl.session, err.text);
+		log_err("session %llu: %s", session_id, err.text);
 		refuse(st.s.nonce, &err);
 		return 1;
 	}

@@ -193,7 +193,7 @@ static char *cache_env(const char *state_dir)
 static char **worker_env(const struct super *s)
 {
 	static const char *const names[] = {
-		"HOME", "XDG_CACHE_HOME", "VGPU_CACHE_DIR", "VGPU_CACHE_MB", "VGPU_JIT_CPU_MS", "VGPU_JIT_MEM_MB",
+		"HOME", "XDG_CACHE_HOME", "VGPU_CACHE_DIR", "VGPU_CACHE_MB", "VGPU_JIT", "VGPU_SIMDGEN", "VGPU_JIT_CPU_MS", "VGPU_JIT_MEM_MB",
 #ifdef VGPU_SANITIZER
 		"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS",
 #endif

@@ -11,8 +11,13 @@ done
 out() { "$@" 2>&1; echo "exit $?"; }
 R=$T/root
 ok "make install" make -s DESTDIR="$R" prefix=/usr libdir=/usr/lib/here sysconfdir=/etc localstatedir=/var libexecdir=/usr/libexec install
+if grep -q '^#define VGPU_LLVM' config.h; then
+	ok "/usr/libexec/vgpufs/simdgen.so" test -s "$R/usr/libexec/vgpufs/simdgen.so"
+	is "what the code generator needs is a package of those that quickstart installs" \
+		"$(readelf -d "$R/usr/libexec/vgpufs/simdgen.so" | grep -o 'libLLVM[^]]*')" "libLLVM.so.$(grep -oE 'libllvm[0-9]+' "$TOP_SRC/contrib/packages.debian" | tail -1 | tr -dc 0-9).1"
+fi
 version=$(sed -n 's/^DRIVER_VERSION = //p' Makefile)
-for f in usr/bin/vgpuctl usr/sbin/mount.vgpufs usr/libexec/vgpufs/{vgpufs-super,vgpufsd,vgpu-engine,vgpu-demo}; do
+for f in usr/bin/vgpuctl usr/sbin/mount.vgpufs usr/libexec/vgpufs/{vgpufs-super,vgpufsd,vgpu-engine,vgpu-jit,vgpu-demo}; do
 	ok "/$f" test -x "$R/$f"
 done
 for f in usr/share/vgpufs/profiles/{cpu,H100}.profile usr/share/man/man1/vgpuctl.1 usr/share/man/man8/{vgpufs,vgpufsd,mount.vgpufs}.8 \

@@ -1,6 +1,7 @@
 #!/bin/bash
-# 484-simd-worker: a mounted device of the simd backend: a program's kernels are compiled outside of its worker and kept with
-# the mount's state; the next program's are taken from there; a device of the interpreter has no compiler.
+# 484-simd-worker: a mounted device, which is of the simd backend unless it says otherwise: a program's kernels are compiled
+# outside of its worker and kept with the mount's state; the next program's are taken from there; a device of the interpreter
+# has no compiler. Where there is no compiler kernels are interpreted, and the log says why.
 . "${VGPU_TOP_SRCDIR:-$(dirname "$0")/..}/t/lib/tap.sh"
 . "$TOP_SRC/t/lib/mount.sh"
 [ -f "$TOP_BUILD/engine/simdgen.so" ] || skip_all "built without LLVM"
@@ -20,7 +21,8 @@ run() {
 }
 CACHE="$STATE/cache/$(id -u)"
 kept() { (cd "$CACHE" 2>/dev/null && stat -c '%n %i %z' ./*.sdo 2>/dev/null | sort); }
-vgpu_ctl create backend=simd >/dev/null || bail "no device"
+names() { kept | cut -d' ' -f1; }
+vgpu_ctl create >/dev/null || bail "no device"
 
 like "a program's results are right" "$(run)" "computed [0-9]+, right"
 first=$(kept)
@@ -36,5 +38,30 @@ chmod 700 "$CACHE"
 vgpu_ctl set 0 backend=interp >/dev/null
 like "a device of the interpreter: results are right" "$(run)" "computed [0-9]+, right"
 is "… and nothing was compiled" "$(kept)" ""
+vgpu_ctl set 0 backend=simd >/dev/null
+like "a device of the compiler: results are right" "$(run)" "computed [0-9]+, right"
+is "… and they are the ones from before" "$(names)" "$(echo "$first" | cut -d' ' -f1)"
 not_ok "a backend that isn't there is refused" vgpu_ctl set 0 backend=gpu
+
+# again NAME: the same on a mount of its own, with vgpu-jit and its generator as the environment says.
+again() {
+	mkdir -p "$T/$1"
+	chmod 755 "$T/$1"
+	STATE=$T/$1/state MNT=$T/$1/mnt
+	vgpu_state "$STATE" 1 && vgpu_mount_at "$MNT" "$STATE" || bail "no mount"
+}
+VGPU_JIT=$T/none again no-jit
+like "no compiler: results are right" "$(run)" "computed [0-9]+, right"
+like "… and the log says why" "$(cat "$MNT.log")" "session [0-9]+: kernels are interpreted: $T/none: No such file"
+vgpu_ctl set 0 backend=simd >/dev/null
+not_ok "… a device that must have one has no context" env VGPU_PATH="$MNT" LD_LIBRARY_PATH="$TOP_BUILD/libcuda-vgpu" "$TOP_BUILD/demo/vgpu-demo"
+like "… and the log says why" "$(cat "$MNT.log")" "session [0-9]+: $T/none: No such file"
+printf '#!/bin/sh\nexit 1\n' >"$T/false"
+chmod 755 "$T/false"
+VGPU_JIT=$T/false again false-jit
+like "a compiler that ends at once: results are right" "$(run)" "computed [0-9]+, right"
+like "… and the log says why" "$(cat "$MNT.log")" "kernel '.*' is interpreted: the compiler's process is gone"
+VGPU_SIMDGEN=$T/none again no-generator
+like "no generator: results are right" "$(run)" "computed [0-9]+, right"
+like "… and the log says why" "$(cat "$MNT.log")" "vgpu-jit: open $T/none: No such file"
 done_testing

@@ -42,6 +42,7 @@ static struct {
 	pthread_mutex_t send_lock; /* taken first: packets of one request stay together */
 	pthread_cond_t news;       /* an answer came, or the reader left */
 	gen_kernel_f local;
+	sd_jit_notice_f *notice;
 	int fd;                    /* -1: none yet, or lost; written with both locks */
 	bool given;                /* by sd_jit_set_fd: when it is lost there is no other */
 	bool lost;
@@ -233,6 +234,24 @@ void sd_jit_set_fd(int fd)
 	conn.lost = false;
 	pthread_mutex_unlock(&conn.lock);
 	pthread_mutex_unlock(&conn.send_lock);
+}
+
+void sd_jit_set_notice(sd_jit_notice_f *f)
+{
+	pthread_mutex_lock(&conn.lock);
+	conn.notice = f;
+	pthread_mutex_unlock(&conn.lock);
+}
+
+void sd_jit_notice(const char *kernel, const char *why)
+{
+	sd_jit_notice_f *f;
+
+	pthread_mutex_lock(&conn.lock);
+	f = conn.notice;
+	pthread_mutex_unlock(&conn.lock);
+	if (f)
+		f(kernel, why);
 }
 
 /* ---- sending: with send_lock ---- */

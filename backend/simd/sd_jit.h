@@ -37,6 +37,11 @@ void sd_jit_job_free(struct sd_jit_job *j);
 /* The module is about to be freed; none of its jobs is left. */
 void sd_jit_forget(const struct ir_module *m);
 
+/* Who is told of each kernel's first shape that can't be compiled, and why; from any thread. */
+typedef void sd_jit_notice_f(const char *kernel, const char *why);
+void sd_jit_set_notice(sd_jit_notice_f *f);
+void sd_jit_notice(const char *kernel, const char *why);
+
 struct sd_jit_stats {
 	uint64_t compiled, cached, failed;   /* answers of vgpu-jit and of a local generator */
 	uint64_t compile_ns;                 /* that compiling took, summed */

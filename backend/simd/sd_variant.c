@@ -145,8 +145,10 @@ static struct sd_variant *find_or_compile(struct be_kernel *k, const uint32_t bl
 	}
 	v->small_grid = small;
 	v->refs = 1;
-	if (compile(v, k, &why) && !k->why.status)
+	if (compile(v, k, &why) && !k->why.status) {
 		k->why = why;
+		sd_jit_notice(k->entry->name, why.text);
+	}
 	return v;
 }
 
