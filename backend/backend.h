@@ -112,6 +112,8 @@ struct be_ops {
 	 */
 	uint64_t (*blocks_run)(const struct be_launch *l, uint64_t lo, uint64_t hi, struct be_block **b, enum be_run *r,
 			       struct be_fault *fault, struct vgpu_err *err);
+	/* NULL: always. Does a block's turn end soon, with all that comes before it? Who asks has other things to attend to. */
+	bool (*is_brief)(const struct be_launch *l);
 };
 
 extern const struct be_ops be_interp, be_simd;

@@ -455,9 +455,12 @@ static int window_place(struct eng *e, uint64_t addr, uint64_t size)
 	}
 	w->addr = addr;
 	w->size = size;
-	/* whole granules; address 0 of the memfd is as good as any */
-	addr = vgpu_align_up(addr, ENG_GRANULE);
-	return extent_add(w, addr, (w->addr + size - addr) & ~(ENG_GRANULE - 1));
+	/*
+	 * Whole granules, but neither the first nor the last: compiled code looks at an address register once for all
+	 * displacements that are added to it, so what a kernel adds them to must be in the window too.
+	 */
+	addr = vgpu_align_up(addr, ENG_GRANULE) + ENG_GRANULE;
+	return extent_add(w, addr, ((w->addr + size) & ~(ENG_GRANULE - 1)) - ENG_GRANULE - addr);
 }
 
 void eng_mem_fini(struct eng *e)

@@ -691,6 +691,11 @@ static bool visit(struct eng *e, struct eng_job *j, bool here)
 
 /* ---- submitting ---- */
 
+static bool is_brief(const struct eng *e, const struct eng_job *j)
+{
+	return j->run_piece || !e->be->is_brief || e->be->is_brief(&j->launch);
+}
+
 void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
 {
 	struct eng_sched *s = &e->sched;
@@ -701,7 +706,7 @@ void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
 	pthread_mutex_lock(&s->lock);
 	account_begin(s, j);
 	pthread_mutex_unlock(&s->lock);
-	if (try_here && eng_is_channel() && !over_share(s, dev_slot(j)) && __atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED) == 0 &&
+	if (try_here && eng_is_channel() && is_brief(e, j) && !over_share(s, dev_slot(j)) && __atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED) == 0 &&
 	    n <= 64 && n * j->launch.block[0] * j->launch.block[1] * j->launch.block[2] <= HERE_THREADS)
 		complete = visit(e, j, true);
 	if (!complete) {

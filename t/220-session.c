@@ -93,11 +93,13 @@ static void test_basics(void)
 static void test_memory(void)
 {
 	static uint8_t w[3 << 20], r[3 << 20];
-	uint64_t a = session_alloc(s, ctx, sizeof(w), VGP_MEM_DEVICE), b = session_alloc(s, ctx, sizeof(w), VGP_MEM_DEVICE);
+	uint64_t win, win_size, a = session_alloc(s, ctx, sizeof(w), VGP_MEM_DEVICE), b = session_alloc(s, ctx, sizeof(w), VGP_MEM_DEVICE);
 	struct vgp_copy3d box = { .dst = b, .src = a, .dst_pitch = 100, .src_pitch = 256, .dst_slice = 1000, .src_slice = 2560,
 				  .width = 64, .height = 10, .depth = 5 };
 	size_t bad = 0;
 
+	tr_window(s, &win, &win_size);
+	ok(a - win >= 65536 && win + win_size - a - sizeof(w) >= 65536, "the window's ends are kept free: registers that displacements are added to may be there");
 	for (size_t i = 0; i < sizeof(w); i++)
 		w[i] = (uint8_t)(i * 7 + i / 1000);
 	is_int(tr_mem_write(s, a, w, sizeof(w), NULL), 0, "3 MiB are written");

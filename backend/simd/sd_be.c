@@ -289,6 +289,17 @@ static uint64_t blocks_run(const struct be_launch *l, uint64_t lo, uint64_t hi, 
 	return n;
 }
 
+/* Compiled code isn't sliced, and compiling takes a while. */
+static bool is_brief(const struct be_launch *l)
+{
+	const struct sd_variant *v;
+
+	if (l->cluster[0] * l->cluster[1] * l->cluster[2] > 1)
+		return true;
+	v = sd_variant_ready(l->kernel, l);
+	return v && (!v->code || v->code->meta.n_loops == 0);
+}
+
 const struct be_ops be_simd = {
 	.name = "simd",
 	.needs_text = true,
@@ -303,4 +314,5 @@ const struct be_ops be_simd = {
 	.block_run = block_run,
 	.block_free = block_free,
 	.blocks_run = blocks_run,
+	.is_brief = is_brief,
 };

@@ -98,6 +98,8 @@ struct be_block {
 };
 
 /* sd_variant.c */
+/* What the last launch of this shape ran, and NULL when there was another one in between or none. */
+struct sd_variant *sd_variant_ready(const struct be_kernel *k, const struct be_launch *l);
 struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l, struct vgpu_err *err);
 void sd_variant_ref(struct sd_variant *v);
 void sd_variant_unref(struct sd_variant *v);

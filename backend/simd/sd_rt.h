@@ -19,7 +19,7 @@
 
 #include "backend/backend.h"
 
-#define SD_RT_VERSION 3
+#define SD_RT_VERSION 4
 #define SD_MAX_WARPS 8             /* of a gang */
 #define SD_MAX_W (SD_MAX_WARPS * 32)
 
@@ -113,6 +113,7 @@ struct sd_meta {
 	uint32_t generic_tid;
 	uint32_t ftz;              /* MXCSR: FTZ and DAZ */
 	uint32_t n_refs, n_syms;
+	uint32_t n_loops;          /* 0: a block ends within as many instructions as there are */
 	uint32_t insns, inlined;   /* statistics */
 };
 

@@ -152,12 +152,19 @@ static struct sd_variant *find_or_compile(struct be_kernel *k, const uint32_t bl
 	return v;
 }
 
-struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l, struct vgpu_err *err)
+struct sd_variant *sd_variant_ready(const struct be_kernel *k, const struct be_launch *l)
 {
 	struct sd_variant *v = __atomic_load_n(&k->last, __ATOMIC_ACQUIRE);
+
+	return v && is_for(v, l->block, is_small(l)) ? v : NULL;
+}
+
+struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l, struct vgpu_err *err)
+{
+	struct sd_variant *v = sd_variant_ready(k, l);
 	bool small = is_small(l);
 
-	if (v && is_for(v, l->block, small))
+	if (v)
 		return v;
 	pthread_mutex_lock(&k->lock);
 	v = find_or_compile(k, l->block, small, err);

@@ -63,7 +63,7 @@ static void open_window(struct kt *t)
 
 	if (p != (void *)KT_WINDOW)
 		bail("no room for the window of device memory");
-	t->next = KT_WINDOW + PAGE;
+	t->next = KT_WINDOW + 65536 + PAGE;   /* as the engine keeps the window's ends free */
 	t->s = (struct be_services){
 		.cookie = t, .window = KT_WINDOW, .window_size = KT_WINDOW_SIZE,
 		.print = service_print, .heap_alloc = service_alloc, .heap_free = service_free,
