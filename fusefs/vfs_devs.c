@@ -133,6 +133,16 @@ static void add_forget(struct devs_job *j, uint64_t ino, const char *name)
 		log_err("no memory: the kernel may show old names for a while");
 }
 
+/* A node that has become a character device, or a file again, and belongs to no device. */
+static void forget_node(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now, const struct vfs_entry *e,
+			const struct vfs_entry *all)
+{
+	struct vfs_place dir = { &all[e->parent], -1, false };
+
+	if (vfs_place_at(old, e, -1).chr != vfs_place_at(now, e, -1).chr)
+		add_forget(j, vfs_ino(old, dir), e->name);
+}
+
 /* Names that meant a device before and mean none, or another one, now. */
 static void forget_names(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now)
 {
@@ -140,10 +150,12 @@ static void forget_names(struct devs_job *j, const struct vfs_devset *old, const
 	const struct vfs_entry *e = vfs_entries(&n);
 
 	for (size_t i = 0; i < n; i++) {
+		if (e[i].flags & VFS_F_CHR && !e[i].per_device)
+			forget_node(j, old, now, &e[i], e);
 		if (!e[i].branches)
 			continue;
 		for (size_t d = 0; d < old->n; d++) {
-			struct vfs_place was = { &e[i], (int)d }, dir = { &e[e[i].parent], -1 }, is;
+			struct vfs_place was = vfs_place_at(old, &e[i], (int)d), dir = { &e[e[i].parent], -1, false }, is;
 			char buf[64];
 			const char *name = vfs_name(old, was, buf);
 
@@ -168,7 +180,7 @@ static void forget_attributes(struct devs_job *j, const struct vfs_devset *old, 
 			int at = vfs_devset_find(now, old->key[d]);
 
 			if (at < 0 || memcmp(&old->dev[d], &now->dev[at], sizeof(now->dev[at])) != 0)
-				add_forget(j, vfs_ino(old, (struct vfs_place){ &e[i], (int)d }), "");
+				add_forget(j, vfs_ino(old, vfs_place_at(old, &e[i], (int)d)), "");
 		}
 	}
 }

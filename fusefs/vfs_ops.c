@@ -37,7 +37,7 @@ static void fill_stat(struct vfs *v, struct vfs_place p, struct stat *st)
 
 	memset(st, 0, sizeof(*st));
 	st->st_ino = vfs_ino(&v->src.devs, p);
-	st->st_mode = type[p.e->kind] | p.e->mode;
+	st->st_mode = (p.chr ? S_IFCHR : type[p.e->kind]) | p.e->mode;
 	st->st_uid = v->st->owner_uid;
 	st->st_gid = v->st->owner_gid;
 	st->st_nlink = 1;
@@ -46,6 +46,8 @@ static void fill_stat(struct vfs *v, struct vfs_place p, struct stat *st)
 	st->st_atime = st->st_ctime = st->st_mtime;
 	if (p.e->kind == VFS_DIR) {
 		st->st_nlink = 2 + vfs_subdirs(&v->src.devs, p);
+	} else if (p.chr) {
+		st->st_rdev = vfs_rdev(&v->src.devs, p);
 	} else if (p.dev >= 0 || !p.e->per_device) {
 		struct vgpu_buf b = VGPU_BUF_INIT;
 
@@ -75,7 +77,7 @@ static void getattr_gone(fuse_req_t req, fuse_ino_t ino, const struct vfs_entry 
 	struct vfs *v = vfs_of(req);
 	struct stat st;
 
-	fill_stat(v, (struct vfs_place){ e, -1 }, &st);
+	fill_stat(v, (struct vfs_place){ e, -1, ino & VFS_INO_CHR }, &st);
 	st.st_ino = ino;
 	st.st_nlink = 0;
 	fuse_reply_attr(req, &st, LONG_TIMEOUT);

@@ -6,16 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "fusefs/vfs_show.h"
 
 #define LIVE VFS_F_LIVE
+#define CHR VFS_CHR
+#define OWN VFS_CHR_MINOR
 static const struct vfs_entry rows[] = {
 #define E(number_, path_, kind_, mode_, show_, store_, flags_) \
 	{ .number = number_, .path = path_, .kind = VFS_##kind_, .mode = mode_, .show = show_, .store = store_, .flags = flags_ },
 #include "fusefs/vfs_tree.def"
 #undef E
 };
+#undef OWN
+#undef CHR
 #undef LIVE
 
 #define MAX_ENTRIES 512
@@ -140,19 +145,55 @@ int vfs_devset_find(const struct vfs_devset *set, uint32_t key)
 
 /* ---- places ---- */
 
+static bool wants_chr(const struct vgpu_device *d)
+{
+	return strcmp(d->node_type, "chr") == 0;
+}
+
+/* What belongs to no device follows them if they agree. */
+static bool is_chr(const struct vfs_devset *set, const struct vfs_entry *e, int dev)
+{
+	if (!(e->flags & VFS_F_CHR))
+		return false;
+	if (dev >= 0)
+		return wants_chr(&set->dev[dev]);
+	for (size_t i = 0; i < set->n; i++)
+		if (!wants_chr(&set->dev[i]))
+			return false;
+	return set->n > 0;
+}
+
+struct vfs_place vfs_place_at(const struct vfs_devset *set, const struct vfs_entry *e, int dev)
+{
+	return (struct vfs_place){ e, dev, is_chr(set, e, dev) };
+}
+
+dev_t vfs_rdev(const struct vfs_devset *set, struct vfs_place p)
+{
+	unsigned minor = p.e->flags >> 20;
+
+	if (minor == VFS_CHR_MINOR)
+		minor = p.dev >= 0 ? (unsigned)set->dev[p.dev].minor : 0;
+	return makedev(p.e->flags >> 8 & 0xfff, minor);
+}
+
 uint64_t vfs_ino(const struct vfs_devset *set, struct vfs_place p)
 {
-	return p.e->number | (p.dev >= 0 ? (uint64_t)set->key[p.dev] << 16 : 0);
+	return p.e->number | (p.dev >= 0 ? (uint64_t)set->key[p.dev] << 16 : 0) | (p.chr ? VFS_INO_CHR : 0);
 }
 
 const struct vfs_entry *vfs_entry_of(uint64_t ino)
 {
 	unsigned number = ino & 0xffff;
+	bool chr = ino & VFS_INO_CHR;
 	const struct vfs_entry *e;
 
+	ino &= ~VFS_INO_CHR;
 	if (ino >> 48 || number >= ARRAY_SIZE(by_number) || !by_number[number])
 		return NULL;
 	e = &entries[by_number[number] - 1];
+	if (chr && !(e->flags & VFS_F_CHR))
+		return NULL;
 	return e->per_device == (ino >> 16 != 0) ? e : NULL;
 }
 
@@ -166,6 +207,7 @@ bool vfs_place_of(const struct vfs_devset *set, uint64_t ino, struct vfs_place *
 		return false;
 	out->e = e;
 	out->dev = -1;
+	out->chr = ino & VFS_INO_CHR;
 	if (e->per_device)
 		out->dev = vfs_devset_find(set, (uint32_t)(ino >> 16));
 	return !e->per_device || out->dev >= 0;
@@ -201,7 +243,7 @@ bool vfs_lookup(const struct vfs_devset *set, struct vfs_place dir, const char *
 	char buf[64];
 
 	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling) {
-		struct vfs_place p = { &entries[i], dir.dev };
+		struct vfs_place p = vfs_place_at(set, &entries[i], dir.dev);
 
 		if (p.e->kind == VFS_SOCK && !set->sock)
 			continue;
@@ -214,7 +256,7 @@ bool vfs_lookup(const struct vfs_devset *set, struct vfs_place dir, const char *
 		}
 		for (p.dev = 0; p.dev < (int)set->n; p.dev++) {
 			if (strcmp(vfs_name(set, p, buf), name) == 0) {
-				*out = p;
+				*out = vfs_place_at(set, p.e, p.dev);
 				return true;
 			}
 		}
@@ -247,12 +289,13 @@ bool vfs_next(const struct vfs_devset *set, struct vfs_place dir, uint64_t *cook
 		if (!out->e->branches) {
 			if (from)
 				continue;
-			out->dev = dir.dev;
+			*out = vfs_place_at(set, out->e, dir.dev);
 			*cookie = (place << 8) + 1;
 			return true;
 		}
 		out->dev = device_by_minor(set, from);
 		if (out->dev >= 0) {
+			*out = vfs_place_at(set, out->e, out->dev);
 			*cookie = (place << 8) + 1 + set->dev[out->dev].minor;
 			return true;
 		}

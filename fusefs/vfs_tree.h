@@ -6,7 +6,9 @@
  * An inode number is the row's number (low 16 bits; properties from
  * VFS_PROP_NUMBER on) and the device's key (next 32 bits, a hash of its UUID,
  * 0 for rows that are there once). So it is the same after a restart, and a
- * removed device's numbers never come to mean another device.
+ * removed device's numbers never come to mean another device. A node has two
+ * inodes, a regular file's and a character device's (bit 48), so that what is
+ * open or bound stays what it is when the property node_type changes.
  */
 #ifndef VGPU_FUSEFS_VFS_TREE_H
 #define VGPU_FUSEFS_VFS_TREE_H
@@ -65,7 +67,11 @@ struct vfs_source {
 };
 
 enum vfs_kind { VFS_DIR, VFS_FILE, VFS_NODE, VFS_LINK, VFS_SOCK };
-enum vfs_flags { VFS_F_LIVE = 1 };
+/* CHR: a character device where the property node_type says so, with the number major 8 to 19, minor 20 to 31 of the flags. */
+enum vfs_flags { VFS_F_LIVE = 1, VFS_F_CHR = 2 };
+#define VFS_CHR(major, minor) (VFS_F_CHR | (unsigned)(major) << 8 | (unsigned)(minor) << 20)
+#define VFS_CHR_MINOR 0xfffu              /* the device's minor */
+#define VFS_INO_CHR (1ull << 48)
 
 struct vfs_entry;
 struct vfs_show {
@@ -109,7 +115,13 @@ const struct vfs_entry *vfs_entries(size_t *n_out);
 struct vfs_place {
 	const struct vfs_entry *e;
 	int dev;                  /* index into devs, -1 for rows that are there once */
+	bool chr;                 /* as a character device */
 };
+
+/* A row and a device as the place that their name leads to now. */
+struct vfs_place vfs_place_at(const struct vfs_devset *set, const struct vfs_entry *e, int dev);
+/* The number of a place that is a character device. */
+dev_t vfs_rdev(const struct vfs_devset *set, struct vfs_place p);
 
 uint32_t vfs_device_key(const struct vgpu_device *d);
 /* Takes over n devices in order and gives them keys. */
