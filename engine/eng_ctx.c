@@ -125,8 +125,10 @@ int eng_do_CTX_CREATE(struct eng *e, struct eng_call *c)
 		if (!e->ctxs[i]->used && !e->ctxs[i]->dev)
 			ctx = e->ctxs[i];
 	}
-	if (ctx)
+	if (ctx) {
 		reset(e, ctx, dev);
+		eng_link_begin(e, ctx->id, (unsigned)(dev - e->devs));
+	}
 	pthread_mutex_unlock(&e->tab_lock);
 	if (!ctx) {
 		detach(e, (unsigned)(dev - e->devs));

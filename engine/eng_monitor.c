@@ -79,6 +79,7 @@ static void tell_usage(struct eng *e, bool all)
 {
 	uint64_t now = vgpu_now_ns();
 
+	eng_link_look(e);
 	for (size_t i = 0; i < e->cfg.n_devs; i++) {
 		uint64_t busy = eng_sched_busy_ns(e, (unsigned)i);
 
@@ -87,7 +88,8 @@ static void tell_usage(struct eng *e, bool all)
 				     .value = __atomic_load_n(&e->used[i], __ATOMIC_RELAXED), .value2 = busy,
 				     .span_ns = now - e->usage_told, .contexts = __atomic_load_n(&e->n_ctx[i], __ATOMIC_RELAXED) };
 
-		if (all || busy)
+		eng_link_take(e, (unsigned)i, &m.to_KiB, &m.from_KiB);
+		if (all || busy || m.to_KiB || m.from_KiB)
 			ctl_send(e, &m);
 	}
 	e->usage_told = now;

@@ -282,6 +282,12 @@ struct eng {
 	uint64_t used[VGPU_MAX_DEVICES];        /* bytes counted, by mem_lock */
 	uint32_t n_ctx[VGPU_MAX_DEVICES];       /* contexts, by tab_lock; read without it as a snapshot */
 	uint64_t usage_told;                    /* monitor only: when USAGE was sent */
+	/* What contexts' words have been told of, and the devices of these contexts; by tab_lock. */
+	struct {
+		uint64_t to, from;
+		unsigned slot;
+	} link_seen[VGP_CONTEXTS];
+	uint64_t link_to[VGPU_MAX_DEVICES], link_from[VGPU_MAX_DEVICES]; /* not told yet, by tab_lock */
 
 	pthread_mutex_t tab_lock;
 	struct eng_ctx *ctxs[VGP_CONTEXTS];
@@ -338,6 +344,11 @@ void eng_monitor_join(struct eng *e);
 void eng_waits_check(struct eng *e, struct eng_queue *q);       /* q moved: answers QUEUE_WAITs */
 /* device: place in the table that START brought */
 int eng_ctl_ask(struct eng *e, uint32_t op, uint32_t device, uint64_t value, struct vgp_ctl *answer);
+/* eng_link.c: bytes that copies carry. A context of number id begins on a device (under tab_lock); a look at what clients have
+ * counted; what is to be told of a device. */
+void eng_link_begin(struct eng *e, uint32_t id, unsigned slot);
+void eng_link_look(struct eng *e);
+void eng_link_take(struct eng *e, unsigned slot, uint32_t *to_KiB, uint32_t *from_KiB);
 void eng_ctl_tell(struct eng *e, uint32_t op, uint32_t device, uint64_t value, uint64_t value2);
 
 /* eng_ctx.c */

@@ -78,6 +78,7 @@ struct vfs_live_sess {
 	struct vgp_hello greeting;
 	uint64_t less[VGPU_MAX_DEVICES];          /* what USAGE said when it was less than is held, + 1; 0: it was not */
 	unsigned rate[VGPU_MAX_DEVICES];          /* load as last told, per mille … */
+	uint64_t link[VGPU_MAX_DEVICES][2];       /* bytes per second to and from the device … */
 	uint64_t rate_at[VGPU_MAX_DEVICES];       /* … and when (ns) */
 	bool have_pids;
 	struct vfs_pids pids;                     /* of the client */
@@ -108,6 +109,7 @@ struct vfs {
 	VGPU_VEC(uint64_t) ends;       /* sessions whose END super's socket had no room for */
 	uint64_t last_tick;            /* when utilization was computed */
 	unsigned util[VGPU_MAX_DEVICES]; /* by place in src.devs */
+	uint64_t link[VGPU_MAX_DEVICES][2]; /* bytes per second to and from it */
 	uint64_t tick_us;              /* the same moment, since the epoch */
 	void *faults;                  /* injections that wait for workers */
 	struct vfs_samples *samples[VGPU_MAX_DEVICES]; /* beside vfs_state.live */

@@ -138,15 +138,23 @@ void vfs_acct_leave_all(struct vfs *v, uint32_t slot)
 		leave(v, slot, d);
 }
 
+static uint64_t per_second(uint64_t bytes, uint64_t span_ns)
+{
+	return (uint64_t)((double)bytes * 1e9 / (double)span_ns);
+}
+
 static void on_usage(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m)
 {
 	struct vfs_sess *s = &v->st->sess[l->slot];
 
 	if (m->span_ns) {
 		l->rate[m->device] = (unsigned)MIN(1000ull, m->value2 / (m->span_ns / 1000 + 1));
+		l->link[m->device][0] = per_second((uint64_t)m->to_KiB << 10, m->span_ns);
+		l->link[m->device][1] = per_second((uint64_t)m->from_KiB << 10, m->span_ns);
 		l->rate_at[m->device] = vgpu_now_ns();
 	}
 	s->use[m->device].busy_ns += m->value2;
+	vfs_telemetry_link(v, s->dev_key[m->device], (uint64_t)m->to_KiB << 10, (uint64_t)m->from_KiB << 10);
 	if (!m->contexts)
 		leave(v, l->slot, m->device); /* a DETACH was lost */
 	if (m->value >= s->held[m->device]) {
@@ -280,20 +288,25 @@ static void measure(struct vfs *v, uint64_t now)
 {
 	unsigned rate[VGPU_MAX_DEVICES] = { 0 };
 
+	memset(v->link, 0, sizeof(v->link));
 	for (uint32_t i = 0; i < v->st->sess_high; i++) {
 		struct vfs_live_sess *l = v->sess[i];
 		const struct vfs_sess *s = &v->st->sess[i];
 
 		for (unsigned d = 0; l && s->attached && d < s->n_devices; d++) {
 			unsigned r = s->attached >> d & 1 ? vfs_sess_rate(l, d, now) : 0;
-			int at = r ? vfs_devset_owner(&v->src.devs, s->dev_key[d]) : -1;
+			uint64_t to = vfs_sess_link(l, d, 0, now), from = vfs_sess_link(l, d, 1, now);
+			int at = r || to || from ? vfs_devset_owner(&v->src.devs, s->dev_key[d]) : -1;
 			int mig = at >= 0 ? vfs_devset_mig(&v->src.devs, s->dev_key[d]) : -1;
 
 			/* an instance keeps its share of the device busy */
 			if (mig >= 0)
 				r = r * v->src.devs.mig_at[mig].slices / VGPU_MIG_SLICES;
-			if (at >= 0)
-				rate[at] += r;
+			if (at < 0)
+				continue;
+			rate[at] += r;
+			v->link[at][0] += to;
+			v->link[at][1] += from;
 		}
 	}
 	for (size_t i = 0; i < v->src.devs.n; i++)

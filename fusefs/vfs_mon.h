@@ -57,6 +57,8 @@ struct vfs_devlive *vfs_devlive(struct vfs *v, uint32_t key);
 void vfs_telemetry_of(struct vfs *v, int dev, struct vgp_telemetry *t);
 /* Somebody came or went: tells those who wait for a change of state. */
 void vfs_telemetry_changed(struct vfs *v, uint32_t key);
+/* Bytes that copies carried to and from the device with that key, or the MIG device's. */
+void vfs_telemetry_link(struct vfs *v, uint32_t key, uint64_t to, uint64_t from);
 void vfs_telemetry_tick(struct vfs *v, uint64_t span_ns);
 
 /* The device remaps rows of memory instead of retiring pages. */

@@ -11,6 +11,8 @@ void vfs_sess_retry_ends(struct vfs *v);
 void vfs_acct_ready(struct vfs *v, struct vfs_watch *w, uint32_t events);
 /* Load of a session on its d-th device, per mille. */
 unsigned vfs_sess_rate(const struct vfs_live_sess *l, unsigned d, uint64_t now_ns);
+/* Bytes per second that its copies carry to (way 0) and from (1) device d. */
+uint64_t vfs_sess_link(const struct vfs_live_sess *l, unsigned d, unsigned way, uint64_t now_ns);
 /* A session's device `have` is the one with that key, or a part of it. */
 bool vfs_key_is(struct vfs *v, uint32_t have, uint32_t key);
 /* It has a context on its d-th device. */

@@ -114,7 +114,7 @@ void show_information(const struct vfs_show *s, struct vgpu_buf *b)
 	vgpu_buf_str(b, "DMA Mask: \t 0xfffffffffffff\n");
 	vgpu_buf_printf(b, "Bus Location: \t %s\n", d->pci);
 	vgpu_buf_printf(b, "Device Minor: \t %llu\n", (unsigned long long)d->minor);
-	vgpu_buf_str(b, "GPU Firmware: \t N/A\n");
+	vgpu_buf_printf(b, "GPU Firmware: \t %s\n", d->gsp ? VGPU_DRIVER_VERSION : "N/A");
 	vgpu_buf_str(b, "GPU Excluded:\t No\n");
 }
 

@@ -20,7 +20,7 @@
 #include "util/err.h"
 
 #define VFS_STATE_MAGIC 0x53465056u
-#define VFS_STATE_VERSION 2
+#define VFS_STATE_VERSION 3
 #define VFS_MAX_HANDLES 65536u
 #define VFS_MAX_SESSIONS 8192u
 #define VFS_MAX_PAGES 64u         /* of one device that are out of use and remembered here */
@@ -91,7 +91,8 @@ struct vfs_devlive {
 		uint32_t cause, pending;
 	} page[VFS_MAX_PAGES];    /* out of use, or will be: the registry's, too */
 	uint64_t acct_n;          /* processes that ended; the newest are in acct[] */
-	uint64_t pad[12];
+	uint64_t link[2];         /* bytes that copies carried to and from the device */
+	uint64_t pad[10];
 	struct vgp_mon_acct acct[VGP_KEPT_ACCT];
 };
 

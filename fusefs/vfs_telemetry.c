@@ -162,6 +162,14 @@ static void add_pages(const struct vgpu_device *d, const struct vfs_devlive *l, 
 	}
 }
 
+static void add_link(const struct vfs_devlive *l, const uint64_t rate[2], struct vgp_telemetry *t)
+{
+	t->pcie_rx_bytes = l->link[0];
+	t->pcie_tx_bytes = l->link[1];
+	t->pcie_rx_rate = rate[0];
+	t->pcie_tx_rate = rate[1];
+}
+
 static void add_errors(const struct vfs_devlive *l, struct vgp_telemetry *t)
 {
 	t->ecc_aggregate_dram_corrected = l->ecc_life[0];
@@ -203,6 +211,7 @@ void vfs_telemetry_of(struct vfs *v, int at, struct vgp_telemetry *t)
 	t->time_us = vfs_epoch_us();
 	add_modes(d, t);
 	add_errors(l, t);
+	add_link(l, v->link[at], t);
 	add_pages(d, l, t);
 	t->memory_total = d->memory_total;
 	t->memory_used = vfs_sess_memory(v, v->src.devs.key[at]);
@@ -210,7 +219,7 @@ void vfs_telemetry_of(struct vfs *v, int at, struct vgp_telemetry *t)
 	t->processes = vfs_users_count(v, v->src.devs.key[at]);
 	t->util_gpu = t->util_memory = v->util[at];
 	t->sample_period_us = 1000000;
-	t->throttle_supported = VGP_THROTTLE_ALL & ~(VGP_THROTTLE_SYNC_BOOST | VGP_THROTTLE_DISPLAY);
+	t->throttle_supported = VGP_THROTTLE_ALL;
 	t->throttle_reasons = l->throttle;
 	t->pstate = t->processes || d->persistence_mode ? 0 : PSTATE_IDLE;
 	if (!t->util_gpu)
@@ -274,6 +283,17 @@ void vfs_telemetry_changed(struct vfs *v, uint32_t key)
 		return;
 	vfs_telemetry_of(v, at, &t);
 	tell_pstate(v, l, &v->src.devs.dev[at], &t);
+}
+
+void vfs_telemetry_link(struct vfs *v, uint32_t key, uint64_t to, uint64_t from)
+{
+	int at = to || from ? vfs_devset_owner(&v->src.devs, key) : -1;
+	struct vfs_devlive *l = at >= 0 ? vfs_devlive(v, v->src.devs.key[at]) : NULL;
+
+	if (!l)
+		return;
+	l->link[0] += to;
+	l->link[1] += from;
 }
 
 static void pass_time(struct vfs *v, int at, uint64_t span_ns)

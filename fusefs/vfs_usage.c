@@ -18,6 +18,11 @@ unsigned vfs_sess_rate(const struct vfs_live_sess *l, unsigned d, uint64_t now_n
 	return l->rate[d] && now_ns - l->rate_at[d] < RATE_STALE_NS ? l->rate[d] : 0;
 }
 
+uint64_t vfs_sess_link(const struct vfs_live_sess *l, unsigned d, unsigned way, uint64_t now_ns)
+{
+	return l->link[d][way] && now_ns - l->rate_at[d] < RATE_STALE_NS ? l->link[d][way] : 0;
+}
+
 bool vfs_sess_on(const struct vfs_sess *s, unsigned d)
 {
 	return s->phase == VFS_SESS_RUNNING && s->attached >> d & 1;

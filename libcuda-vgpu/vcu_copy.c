@@ -228,6 +228,13 @@ static CUresult program_copy(struct vcu_copy *c, struct vcu_stream *s, bool asyn
 	return r ? r : move_now(c);
 }
 
+/* What crosses the link of a real device, for monitors. */
+static void count(const struct vcu_copy *c, const struct vcu_stream *s)
+{
+	if (c->dst.device != c->src.device)
+		tr_count_copy(vcu_session(), s->ctx->wire, c->dst.device ? packed_size(c) : 0, c->src.device ? packed_size(c) : 0);
+}
+
 CUresult vcu_copy(struct vcu_copy *c, struct vcu_stream *s, bool async)
 {
 	CUresult r;
@@ -240,6 +247,7 @@ CUresult vcu_copy(struct vcu_copy *c, struct vcu_stream *s, bool async)
 	if (r)
 		return r;
 	flatten(c);
+	count(c, s);
 	if (c->dst.window && c->src.window)
 		return window_copy(c, s, async);
 	return program_copy(c, s, async);

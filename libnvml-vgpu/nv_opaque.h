@@ -13,7 +13,6 @@ typedef unsigned int nvmlEncoderType_t;
 typedef unsigned int nvmlFanControlPolicy_t;
 typedef unsigned int nvmlGpuOperationMode_t;
 typedef unsigned int nvmlHostVgpuMode_t;
-typedef unsigned int nvmlInforomObject_t;
 typedef unsigned int nvmlIntNvLinkDeviceType_t;
 typedef unsigned int nvmlLedColor_t;
 typedef unsigned int nvmlNvLinkCapability_t;
@@ -45,9 +44,6 @@ typedef struct nvmlEccSramUniqueUncorrectedErrorCounts_st nvmlEccSramUniqueUncor
 typedef struct nvmlEncoderSessionInfo_st nvmlEncoderSessionInfo_t;
 typedef struct nvmlFBCSessionInfo_st nvmlFBCSessionInfo_t;
 typedef struct nvmlGetCPER_v1_st nvmlGetCPER_v1_t;
-typedef struct nvmlGpmMetricsGet_st nvmlGpmMetricsGet_t;
-typedef struct nvmlGpuFabricInfoV_st nvmlGpuFabricInfoV_t;
-typedef struct nvmlGpuFabricInfo_st nvmlGpuFabricInfo_t;
 typedef struct nvmlGridLicensableFeatures_st nvmlGridLicensableFeatures_t;
 typedef struct nvmlHostname_v1_st nvmlHostname_v1_t;
 typedef struct nvmlLedState_st nvmlLedState_t;

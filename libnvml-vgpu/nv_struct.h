@@ -251,6 +251,43 @@ typedef struct {
 	unsigned int isSupportedDevice;
 } nvmlGpmSupport_t;
 
+typedef struct {
+	unsigned int metricId;
+	nvmlReturn_t nvmlReturn;
+	double value;
+	struct {
+		const char *shortName, *longName, *unit;
+	} metricInfo;
+} nvmlGpmMetric_t;
+
+/* The array is as long as numMetrics says: its length has changed from release to release, under one version. */
+typedef struct {
+	unsigned int version;
+	unsigned int numMetrics;
+	nvmlGpmSample_t sample1, sample2;
+	nvmlGpmMetric_t metrics[];
+} nvmlGpmMetricsGet_t;
+
+/* ---- fabric ---- */
+
+typedef struct {
+	unsigned char clusterUuid[16];
+	nvmlReturn_t status;
+	unsigned int cliqueId;
+	unsigned char state;
+} nvmlGpuFabricInfo_t;
+
+/* Version 2 ends before the summary. */
+typedef struct {
+	unsigned int version;
+	unsigned char clusterUuid[16];
+	nvmlReturn_t status;
+	unsigned int cliqueId;
+	unsigned char state;
+	unsigned int healthMask;
+	unsigned char healthSummary;
+} nvmlGpuFabricInfoV_t;
+
 /* ---- clocks, temperatures, power ---- */
 
 typedef struct {
@@ -483,5 +520,9 @@ NV_LAYOUT(nvmlGpuInstanceInfo_t, 24);
 NV_LAYOUT(nvmlComputeInstanceProfileInfo_t, 36);
 NV_LAYOUT(nvmlComputeInstanceProfileInfo_v2_t, 136);
 NV_LAYOUT(nvmlComputeInstanceInfo_t, 32);
+NV_LAYOUT(nvmlGpmMetric_t, 40);
+NV_LAYOUT(nvmlGpmMetricsGet_t, 24);
+NV_LAYOUT(nvmlGpuFabricInfo_t, 28);
+NV_LAYOUT(nvmlGpuFabricInfoV_t, 40);
 
 #endif

@@ -178,14 +178,3 @@ nvmlReturn_t vnv_DeviceGetC2cModeInfoV(nvmlDevice_t device, nvmlC2cModeInfo_v1_t
 	info->isC2cEnabled = 0;
 	return NVML_SUCCESS;
 }
-
-/* Performance counters as GPM reads them: no device has them. */
-nvmlReturn_t vnv_GpmQueryDeviceSupport(nvmlDevice_t device, nvmlGpmSupport_t *support)
-{
-	if (!support)
-		return NVML_ERROR_INVALID_ARGUMENT;
-	if (support->version != 1)
-		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-	support->isSupportedDevice = 0;
-	return NVML_SUCCESS;
-}

@@ -167,6 +167,17 @@ static nvmlReturn_t x_pcie_host_gen(nvmlDevice_t device, unsigned *gen)
 	return r;
 }
 
+static nvmlReturn_t x_gpu_part(nvmlDevice_t device, char *text, unsigned length)
+{
+	nvmlReturn_t r = text ? enter(device, 0) : NVML_ERROR_INVALID_ARGUMENT;
+
+	if (r)
+		return r;
+	r = *device->gpu->d.gpu_part_number ? vnv_text(text, length, device->gpu->d.gpu_part_number) : NVML_ERROR_NOT_SUPPORTED;
+	vnv_unlock();
+	return r;
+}
+
 static nvmlReturn_t x_tlimit(nvmlDevice_t device, int *margin)
 {
 	nvmlMarginTemperature_t m = { .version = NV_VERSION(nvmlMarginTemperature_t, 1) };

@@ -118,6 +118,20 @@ nvmlReturn_t vnv_DeviceGetPcieSpeed(nvmlDevice_t device, unsigned int *speed)
 	return r;
 }
 
+/* KB/s, of the last second. */
+nvmlReturn_t vnv_DeviceGetPcieThroughput(nvmlDevice_t device, nvmlPcieUtilCounter_t counter, unsigned int *value)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!value || (unsigned)counter >= NVML_PCIE_UTIL_COUNT)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = vnv_live(device, VNV_RECENT, &l);
+	if (!r)
+		*value = (unsigned)MIN((counter == NVML_PCIE_UTIL_TX_BYTES ? l->pcie_tx_rate : l->pcie_rx_rate) / 1000, (uint64_t)UINT32_MAX);
+	return r;
+}
+
 /* How the board's two addresses are made one number. */
 nvmlReturn_t vnv_DeviceGetBoardId(nvmlDevice_t device, unsigned int *id)
 {

@@ -33,7 +33,8 @@ enum vgp_ctl_op {
 	/* worker → daemon */
 	VGP_CTL_RESERVE = 48,  /* device; value: bytes wanted; value2: number, counts up from 1. All or nothing is granted */
 	VGP_CTL_RELEASE = 49,  /* device; value: bytes given back */
-	VGP_CTL_USAGE = 50,    /* device; value: bytes held; value2: busy ns in the last span_ns; contexts: there now */
+	VGP_CTL_USAGE = 50,    /* device; value: bytes held; value2: busy ns in the last span_ns; contexts: there now;
+	                          to_KiB, from_KiB: carried to and from the device since the last one */
 	VGP_CTL_ATTACH = 52,   /* device; a context wants to be on it; value2: number, as RESERVE's. Answer: GRANT */
 	VGP_CTL_DETACH = 53,   /* device; the last context has left it */
 	VGP_CTL_GONE = 54,     /* device's contexts have ended; value: the LOST's */
@@ -50,7 +51,7 @@ struct vgp_ctl {
 	uint64_t value2;
 	uint64_t span_ns;
 	uint64_t contexts;
-	uint64_t pad;
+	uint32_t to_KiB, from_KiB;
 };
 _Static_assert(sizeof(struct vgp_ctl) == 64, "vgp_ctl");
 

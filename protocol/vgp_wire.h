@@ -231,7 +231,10 @@ _Static_assert(sizeof(struct vgp_timeline) == 64, "vgp_timeline");
 struct vgp_context_word {
 	uint32_t status;           /* worker writes (release): sticky enum vgpu_status, 0 = healthy */
 	uint32_t printf_pending;   /* worker: not 0 when PRINTF_DRAIN has something */
-	uint32_t pad[14];
+	/* The client adds the bytes that its copies carry between host and device memory; only grow. The worker reports
+	 * by how much: nothing else depends on them, so what a client writes here harms nobody. */
+	uint64_t to_device, from_device;
+	uint32_t pad[10];
 };
 _Static_assert(sizeof(struct vgp_context_word) == 64, "vgp_context_word");
 

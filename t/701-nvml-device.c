@@ -280,7 +280,7 @@ static void test_structs(nvmlDevice_t dev, const struct vgpu_device *d)
 	SUCCEEDS(nvmlDeviceGetCapabilities(dev, &caps));
 	is_int(caps.capMask, 0, "no extended GPU memory");
 	SUCCEEDS(nvmlGpmQueryDeviceSupport(dev, &gpm));
-	is_int(gpm.isSupportedDevice, 0, "no GPM");
+	is_int(gpm.isSupportedDevice, d->compute_cap >= 90, "GPM from Hopper on");
 	ANSWERS(tlimit, nvmlDeviceGetMarginTemperature(dev, &margin));
 	repair.version = mode.version = caps.version = margin.version = sram.version = gpm.version = 0x7f000001;
 	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetRepairStatus(dev, &repair));

@@ -178,6 +178,20 @@ int tr_ctx_status(struct tr_session *s, uint32_t ctx)
 	return r ? r : -(int)MIN(rep.r.CTX_STATUS.status, (uint32_t)VGPU_STATUS_COUNT - 1);
 }
 
+void tr_count_copy(struct tr_session *s, uint32_t ctx, uint64_t to_device, uint64_t from_device)
+{
+	struct vgp_context_word *w;
+
+	if (refuse(s, NULL) || ctx >= VGP_CONTEXTS || !over_ring(s))
+		return;
+	w = &s->ring.contexts[ctx];
+	/* relaxed: statistics */
+	if (to_device)
+		__atomic_fetch_add(&w->to_device, to_device, __ATOMIC_RELAXED);
+	if (from_device)
+		__atomic_fetch_add(&w->from_device, from_device, __ATOMIC_RELAXED);
+}
+
 bool tr_printf_pending(struct tr_session *s, uint32_t ctx)
 {
 	if (refuse(s, NULL) || ctx >= VGP_CONTEXTS)

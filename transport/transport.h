@@ -98,6 +98,8 @@ bool tr_printf_pending(struct tr_session *s, uint32_t ctx);
  * Memory of the window, immediately (the caller has waited for what must come
  * before). With shared memory these are memcpy through a private alias.
  */
+/* Counts bytes that a copy carries from host memory to the context's device, and back, for monitors. */
+void tr_count_copy(struct tr_session *s, uint32_t ctx, uint64_t to_device, uint64_t from_device);
 int tr_mem_write(struct tr_session *s, uint64_t addr, const void *src, size_t len, struct vgpu_err *err);
 int tr_mem_read(struct tr_session *s, uint64_t addr, void *dst, size_t len, struct vgpu_err *err);
 /* Alias pointer of window memory, NULL where memory isn't shared. */

@@ -29,6 +29,7 @@ pcie_width = 16
 bar1_total = 32GiB
 vbios = 94.02.75.00.01
 part_number = 900-2G133-0020-000
+gsp = 1
 
 power_limit_mw = 150000
 power_limit_min_mw = 100000

@@ -30,6 +30,7 @@ pcie_width = 16
 bar1_total = 128GiB
 vbios = 92.00.68.00.01
 part_number = 900-21001-0020-000
+gsp = 1
 
 power_limit_mw = 300000
 power_limit_min_mw = 150000

@@ -31,6 +31,12 @@ pcie_width = 16
 bar1_total = 64GiB
 vbios = 92.00.45.00.03
 part_number = 692-2G506-0200-003
+gpu_part_number = 20B0-884-A1
+inforom_image = G506.0200.00.04
+inforom_oem = 2.0
+inforom_ecc = 6.16
+gsp = 1
+sxm = 1
 
 power_limit_mw = 400000
 power_limit_min_mw = 100000

@@ -31,6 +31,12 @@ pcie_width = 16
 bar1_total = 128GiB
 vbios = 96.00.99.00.01
 part_number = 692-2G520-0200-000
+gpu_part_number = 2330-885-A1
+inforom_image = G520.0200.00.05
+inforom_oem = 2.1
+inforom_ecc = 7.16
+gsp = 1
+sxm = 1
 
 power_limit_mw = 700000
 power_limit_min_mw = 200000

@@ -30,6 +30,8 @@ pcie_width = 16
 bar1_total = 256GiB
 vbios = 96.00.a5.00.1a
 part_number = 692-2G520-0282-001
+gsp = 1
+sxm = 1
 
 power_limit_mw = 700000
 power_limit_min_mw = 200000

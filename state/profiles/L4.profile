@@ -29,6 +29,7 @@ pcie_width = 16
 bar1_total = 32GiB
 vbios = 95.04.29.00.06
 part_number = 900-2G193-0000-000
+gsp = 1
 
 power_limit_mw = 72000
 power_limit_min_mw = 40000

@@ -30,6 +30,11 @@ pcie_width = 16
 bar1_total = 64GiB
 vbios = 95.02.66.00.15
 part_number = 900-2G133-0080-000
+gpu_part_number = 26B9-896-A1
+inforom_image = G133.0242.00.03
+inforom_oem = 2.1
+inforom_ecc = 6.16
+gsp = 1
 
 power_limit_mw = 350000
 power_limit_min_mw = 100000

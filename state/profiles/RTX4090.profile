@@ -29,6 +29,7 @@ pcie_width = 16
 bar1_total = 32GiB
 vbios = 95.02.18.80.5f
 part_number = N/A
+gsp = 1
 
 power_limit_mw = 450000
 power_limit_min_mw = 150000

@@ -29,6 +29,11 @@ pcie_width = 16
 bar1_total = 256MiB
 vbios = 90.04.96.00.02
 part_number = 900-2G183-0000-001
+gpu_part_number = 1EB8-895-A1
+inforom_image = G183.0200.00.02
+inforom_oem = 1.1
+inforom_ecc = 5.0
+gsp = 1
 
 power_limit_mw = 70000
 power_limit_min_mw = 60000

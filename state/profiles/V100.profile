@@ -29,6 +29,7 @@ pcie_width = 16
 bar1_total = 16GiB
 vbios = 88.00.4f.00.09
 part_number = 900-2G503-0000-000
+sxm = 1
 
 power_limit_mw = 300000
 power_limit_min_mw = 150000

@@ -2,7 +2,8 @@
  * hold: a CUDA program for tests of monitoring: takes memory on a device, says
  * "up", keeps it until its standard input ends, and says what error it then has.
  *
- *   hold DEVICE MIB [busy]     busy: kernels run all the time
+ *   hold DEVICE MIB [busy|copy]     busy: kernels run all the time; copy: its memory is written and read all the time,
+ *                                   in pieces of 1 MiB, two to the device for each one back
  *
  * Through the driver API alone, found as any program finds it.
  */
@@ -54,10 +55,20 @@ static int input_ended(void)
 	return poll(&p, 1, 0) > 0 && read(0, &c, 1) <= 0;
 }
 
+static void copy(CUdeviceptr p)
+{
+	static char buf[1 << 20];
+
+	CALL("cuMemcpyHtoD_v2", (CUdeviceptr, const void *, size_t), p, buf, sizeof(buf));
+	CALL("cuMemcpyHtoD_v2", (CUdeviceptr, const void *, size_t), p, buf, sizeof(buf));
+	CALL("cuMemcpyDtoH_v2", (void *, CUdeviceptr, size_t), buf, p, sizeof(buf));
+	usleep(1000);
+}
+
 int main(int argc, char **argv)
 {
 	void *ctx, *mod, *func;
-	CUdeviceptr p;
+	CUdeviceptr p = 0;
 	int dev, n = 20000;
 	void *params[] = { &n };
 	char c;
@@ -78,7 +89,9 @@ int main(int argc, char **argv)
 	CALL("cuModuleGetFunction", (void **, void *, const char *), &func, mod, "spin");
 	printf("up\n");
 	fflush(stdout);
-	while (argc > 3 && !input_ended()) {
+	while (argc > 3 && !strcmp(argv[3], "copy") && !input_ended())
+		copy(p);
+	while (argc > 3 && strcmp(argv[3], "copy") && !input_ended()) {
 		CALL("cuLaunchKernel", (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void *,
 					void **, void **), func, 1, 1, 1, 32, 1, 1, 0, NULL, params, NULL);
 		check(((CUresult (*)(void))fn("cuCtxSynchronize"))(), "cuCtxSynchronize");

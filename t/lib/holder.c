@@ -10,7 +10,7 @@
 
 #include "t/lib/tap.h"
 
-static void run(unsigned device, unsigned mib, bool busy)
+static void run(unsigned device, unsigned mib, const char *what)
 {
 	char dev[16], size[16];
 
@@ -18,7 +18,7 @@ static void run(unsigned device, unsigned mib, bool busy)
 	snprintf(size, sizeof(size), "%u", mib);
 	setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1);
 	setenv("LD_LIBRARY_PATH", test_build("libcuda-vgpu"), 1);
-	execl(test_build("t/lib/hold"), "hold", dev, size, busy ? "busy" : (char *)NULL, (char *)NULL);
+	execl(test_build("t/lib/hold"), "hold", dev, size, what, (char *)NULL);
 	_exit(127);
 }
 
@@ -47,6 +47,11 @@ static bool reap(struct holder *h)
 
 bool holder_start(struct holder *h, unsigned device, unsigned mib, bool busy)
 {
+	return holder_start_as(h, device, mib, busy ? "busy" : NULL);
+}
+
+bool holder_start_as(struct holder *h, unsigned device, unsigned mib, const char *what)
+{
 	int in[2], out[2];
 
 	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
@@ -57,7 +62,7 @@ bool holder_start(struct holder *h, unsigned device, unsigned mib, bool busy)
 	if (!h->pid) {
 		dup2(in[0], 0);
 		dup2(out[1], 1);
-		run(device, mib, busy);
+		run(device, mib, what);
 	}
 	close(in[0]);
 	close(out[1]);

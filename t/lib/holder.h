@@ -16,6 +16,8 @@ struct holder {
 
 /* device: as NVML counts them. busy: kernels run all the time. True: it has its memory; false: it has ended. */
 bool holder_start(struct holder *h, unsigned device, unsigned mib, bool busy);
+/* The same, with hold's own word for what it does; NULL: nothing. */
+bool holder_start_as(struct holder *h, unsigned device, unsigned mib, const char *what);
 /* Tells it to end and waits; answers whether all went well in it. */
 bool holder_end(struct holder *h);
 

@@ -108,7 +108,7 @@ static pid_t read_pid(const char *path)
 	return pid;
 }
 
-const struct test_mount *test_mount(unsigned n_devices, const char *const *opts)
+static const struct test_mount *make(unsigned n_devices, const char *const *profiles, const char *const *opts)
 {
 	const char *argv[32], *ctl = test_build("tools/vgpuctl"), *super = test_build("fusefs/vgpufs-super");
 	char pidfile[300], log[300];
@@ -127,7 +127,8 @@ const struct test_mount *test_mount(unsigned n_devices, const char *const *opts)
 	mkdir(the_mount.state, 0755);
 	chmod(test_tmpdir(), 0755);
 	for (unsigned i = 0; i < n_devices; i++)
-		if (test_run((const char *const[]){ "/bin/sh", "-c", "exec \"$0\" --state \"$1\" create >/dev/null", ctl, the_mount.state, NULL }))
+		if (test_run((const char *const[]){ "/bin/sh", "-c", "exec \"$0\" --state \"$1\" create --profile \"$2\" >/dev/null", ctl,
+							  the_mount.state, profiles ? profiles[i] : "cpu", NULL }))
 			bail("%s create failed", ctl);
 	argv[n++] = super;
 	argv[n++] = "--state";
@@ -148,6 +149,16 @@ const struct test_mount *test_mount(unsigned n_devices, const char *const *opts)
 		connection = minor(st.st_dev);
 	atexit(take_down);
 	return &the_mount;
+}
+
+const struct test_mount *test_mount(unsigned n_devices, const char *const *opts)
+{
+	return make(n_devices, NULL, opts);
+}
+
+const struct test_mount *test_mount_of(const char *const *profiles, unsigned n)
+{
+	return make(n, profiles, NULL);
 }
 
 pid_t test_daemon(void)

@@ -16,6 +16,8 @@ struct test_mount {
 /* n devices of the default profile; opts: more options for vgpufs-super, NULL-ended list or NULL.
  * Call before plan(). */
 const struct test_mount *test_mount(unsigned n_devices, const char *const *opts);
+/* n devices of these profiles. */
+const struct test_mount *test_mount_of(const char *const *profiles, unsigned n);
 /* The daemon that serves now; 0: none at this moment. */
 pid_t test_daemon(void);
 /* Runs a program to its end; answers its exit status, or 128 + signal. */

@@ -1,0 +1,191 @@
+/*
+ * 706-nvml-board.c: what boards of several models say of themselves (inforom,
+ * firmware, fabric, place), and what copies carry: PCIe throughput, counters and
+ * the metrics of GPM, with a program that copies.
+ */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "t/lib/holder.h"
+#include "t/lib/mount.h"
+#include "t/lib/nvml.h"
+#include "t/lib/tap.h"
+
+#define SUCCEEDS(call) is_int(call, NVML_SUCCESS, "%s", #call)
+#define ANSWERS(ret, call) is_int(call, ret, "%s: %s", #call, #ret)
+#define V2 ((unsigned)offsetof(nvmlGpuFabricInfoV_t, healthSummary) | 2u << 24)
+
+static nvmlDevice_t h100, t4;
+
+/* ---- boards ---- */
+
+static void test_inforom(void)
+{
+	char text[NVML_GSP_FIRMWARE_VERSION_BUF_SIZE], driver[80];
+	unsigned n = 0, m = 0;
+
+	SUCCEEDS(nvmlDeviceGetInforomImageVersion(h100, text, 16));
+	is_string(text, "G520.0200.00.05", "the image");
+	SUCCEEDS(nvmlDeviceGetInforomVersion(h100, NVML_INFOROM_OEM, text, 16));
+	is_string(text, "2.1", "the OEM object");
+	SUCCEEDS(nvmlDeviceGetInforomVersion(h100, NVML_INFOROM_ECC, text, 16));
+	is_string(text, "7.16", "the ECC object");
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetInforomVersion(h100, NVML_INFOROM_POWER, text, 16));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetInforomVersion(h100, 3, text, 16));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetInforomVersion(h100, NVML_INFOROM_ECC, NULL, 16));
+	ANSWERS(NVML_ERROR_INSUFFICIENT_SIZE, nvmlDeviceGetInforomVersion(h100, NVML_INFOROM_ECC, text, 4));
+	SUCCEEDS(nvmlDeviceGetGspFirmwareVersion(h100, text));
+	SUCCEEDS(nvmlSystemGetDriverVersion(driver, sizeof(driver)));
+	is_string(text, driver, "the firmware is the driver's");
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetGspFirmwareVersion(h100, NULL));
+	SUCCEEDS(nvmlDeviceGetGspFirmwareMode(h100, &n, &m));
+	ok(n == 1 && m == 1, "it runs");
+	SUCCEEDS(nvmlDeviceGetModuleId(h100, &n));
+	is_int(n, 1, "the first module");
+}
+
+static void test_fabric(void)
+{
+	static const unsigned char none[16];
+	nvmlGpuFabricInfo_t old;
+	nvmlGpuFabricInfoV_t info = { .version = V2, .healthSummary = 77 };
+
+	SUCCEEDS(nvmlDeviceGetGpuFabricInfo(h100, &old));
+	ok(old.state == NVML_GPU_FABRIC_STATE_COMPLETED && old.status == NVML_SUCCESS && !memcmp(old.clusterUuid, none, 16),
+	   "a module is registered, in no cluster");
+	SUCCEEDS(nvmlDeviceGetGpuFabricInfoV(h100, &info));
+	is_int(info.state, NVML_GPU_FABRIC_STATE_COMPLETED, "version 2");
+	is_int(info.healthSummary, 77, "which ends before the summary");
+	info.version = NV_VERSION(nvmlGpuFabricInfoV_t, 3);
+	SUCCEEDS(nvmlDeviceGetGpuFabricInfoV(h100, &info));
+	is_int(info.healthSummary, 0, "version 3");
+	info.version = 7;
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetGpuFabricInfoV(h100, &info));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetGpuFabricInfoV(h100, NULL));
+	info.version = V2;
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetGpuFabricInfoV(t4, &info));
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetGpuFabricInfo(t4, &old));
+}
+
+/* ---- traffic ---- */
+
+static unsigned rate(nvmlDevice_t d, nvmlPcieUtilCounter_t what)
+{
+	unsigned v = 0;
+
+	return nvmlDeviceGetPcieThroughput(d, what, &v) ? 0 : v;
+}
+
+static nv_u64 field(nvmlDevice_t d, unsigned id)
+{
+	nvmlFieldValue_t f = { .fieldId = id };
+
+	return nvmlDeviceGetFieldValues(d, 1, &f) || f.nvmlReturn ? 0 : f.value.ullVal;
+}
+
+/* Counters move once a second: until both have. */
+static void wait_for_traffic(void)
+{
+	for (int i = 0; i < 600 && !(rate(h100, NVML_PCIE_UTIL_RX_BYTES) && rate(h100, NVML_PCIE_UTIL_TX_BYTES)); i++)
+		usleep(100000);
+}
+
+static void test_gpm_metrics(nvmlGpmSample_t a, nvmlGpmSample_t b)
+{
+	static const unsigned ids[] = { NVML_GPM_METRIC_PCIE_RX_PER_SEC, NVML_GPM_METRIC_PCIE_TX_PER_SEC, NVML_GPM_METRIC_GRAPHICS_UTIL,
+					NVML_GPM_METRIC_NVDEC_0_UTIL, 2 };
+	union {
+		nvmlGpmMetricsGet_t get;
+		char room[sizeof(nvmlGpmMetricsGet_t) + 5 * sizeof(nvmlGpmMetric_t)];
+	} q = { .get = { .version = 1, .numMetrics = 5, .sample1 = a, .sample2 = b } };
+	nvmlGpmMetric_t *m = q.get.metrics;
+
+	for (unsigned i = 0; i < 5; i++)
+		m[i] = (nvmlGpmMetric_t){ .metricId = ids[i], .value = -1 };
+	SUCCEEDS(nvmlGpmMetricsGet(&q.get));
+	ok(m[0].nvmlReturn == NVML_SUCCESS && m[0].value > 0, "copies to the device: %.1f MiB/s", m[0].value);
+	ok(m[1].nvmlReturn == NVML_SUCCESS && m[1].value > 0, "from the device: %.1f MiB/s", m[1].value);
+	ok(m[0].value > m[1].value, "twice as much goes there");
+	ok(m[2].nvmlReturn == NVML_SUCCESS && m[2].value >= 0 && m[2].value <= 100, "load: %.1f %%", m[2].value);
+	ok(m[0].metricInfo.unit && !strcmp(m[0].metricInfo.unit, "MiB/sec"), "with their unit");
+	ok(m[3].nvmlReturn == NVML_SUCCESS && m[3].value == 0, "a decoder is at rest");
+	is_int(m[4].nvmlReturn, NVML_ERROR_NOT_SUPPORTED, "multiprocessors can't be told apart");
+	q.get.version = 2;
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlGpmMetricsGet(&q.get));
+	q.get.version = 1;
+	q.get.sample2 = a;
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmMetricsGet(&q.get));
+	q.get.sample2 = NULL;
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmMetricsGet(&q.get));
+}
+
+static void test_gpm(void)
+{
+	nvmlGpmSample_t a = NULL, b = NULL;
+	nvmlGpmSupport_t gpm = { .version = 1 };
+	unsigned state = 7;
+
+	SUCCEEDS(nvmlGpmQueryDeviceSupport(h100, &gpm));
+	is_int(gpm.isSupportedDevice, 1, "Hopper has GPM");
+	SUCCEEDS(nvmlGpmQueryDeviceSupport(t4, &gpm));
+	is_int(gpm.isSupportedDevice, 0, "Turing has not");
+	SUCCEEDS(nvmlGpmQueryIfStreamingEnabled(h100, &state));
+	is_int(state, 0, "nothing streams");
+	SUCCEEDS(nvmlGpmSampleAlloc(&a));
+	SUCCEEDS(nvmlGpmSampleAlloc(&b));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmSampleAlloc(NULL));
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlGpmSampleGet(t4, a));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmSampleGet(h100, NULL));
+	SUCCEEDS(nvmlGpmSampleGet(h100, a));
+	usleep(20000);
+	SUCCEEDS(nvmlGpmSampleGet(h100, b));
+	test_gpm_metrics(a, b);
+	diag("samples more than a few seconds apart");
+	sleep(3);
+	SUCCEEDS(nvmlGpmSampleGet(h100, b));
+	test_gpm_metrics(a, b);
+	SUCCEEDS(nvmlGpmSampleFree(a));
+	SUCCEEDS(nvmlGpmSampleFree(b));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmSampleFree(NULL));
+}
+
+static void test_traffic(void)
+{
+	struct holder hold;
+	unsigned v = 1;
+
+	SUCCEEDS(nvmlDeviceGetPcieThroughput(h100, NVML_PCIE_UTIL_TX_BYTES, &v));
+	is_int(v, 0, "nothing is copied");
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetPcieThroughput(h100, NVML_PCIE_UTIL_COUNT, &v));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetPcieThroughput(h100, NVML_PCIE_UTIL_TX_BYTES, NULL));
+	is_int((long long)field(h100, 197), 0, "nothing was");
+	if (!holder_start_as(&hold, 0, 4, "copy"))
+		bail("the CUDA program does not start: %s", hold.said);
+	wait_for_traffic();
+	ok(rate(h100, NVML_PCIE_UTIL_RX_BYTES) > 0, "copies to the device are seen: %u KB/s", rate(h100, NVML_PCIE_UTIL_RX_BYTES));
+	ok(rate(h100, NVML_PCIE_UTIL_TX_BYTES) > 0, "copies from the device are seen: %u KB/s", rate(h100, NVML_PCIE_UTIL_TX_BYTES));
+	ok(field(h100, 197) > 0 && field(h100, 198) > field(h100, 197), "counters, too");
+	is_int(rate(t4, NVML_PCIE_UTIL_RX_BYTES), 0, "not on the other device");
+	test_gpm();
+	ok(holder_end(&hold), "the program ends well");
+}
+
+int main(void)
+{
+	const struct test_mount *m = test_mount_of((const char *const[]){ "H100", "T4" }, 2);
+
+	setenv("VGPU_PATH", m->mnt, 1);
+	plan_lazy();
+	SUCCEEDS(nvmlInit_v2());
+	SUCCEEDS(nvmlDeviceGetHandleByIndex_v2(0, &h100));
+	SUCCEEDS(nvmlDeviceGetHandleByIndex_v2(1, &t4));
+	test_inforom();
+	test_fabric();
+	test_traffic();
+	SUCCEEDS(nvmlShutdown());
+	return 0;
+}
