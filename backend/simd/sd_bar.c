@@ -38,11 +38,48 @@ static bool is_complete(const struct sd_block *b, const struct sd_barrier *r)
 	return r->arrived >= (r->expect ? r->expect : b->n_live);
 }
 
-void sd_bar_recheck(struct sd_block *b)
+/* As how many threads lanes of a warp count: where a number is named, all that are left are the whole warp. */
+static uint32_t count_of(uint32_t in, uint32_t live, bool named)
+{
+	if (!in)
+		return 0;
+	return named && (in & live) == live ? 32 : (uint32_t)__builtin_popcount(named ? in : in & live);
+}
+
+/* Warp w's lanes arrive, and don't wait; those that had already come count again where a number is named. */
+static void arrive_ahead(struct sd_block *b, uint32_t id, uint32_t w, uint32_t in, uint32_t live)
+{
+	struct sd_barrier *r = &b->bar[id];
+	struct sd_ahead *a = &b->ahead[id][w];
+	uint32_t again, n;
+
+	if (!r->ahead)
+		memset(b->ahead[id], 0, sizeof(b->ahead[id]));
+	r->ahead = true;
+	again = a->lanes & in;
+	a->lanes |= in;
+	n = count_of(a->lanes, live, r->expect);
+	r->arrived += n - a->n + (r->expect ? count_of(again, live, true) : 0);
+	a->n = n;
+}
+
+static void recount(struct sd_block *b, uint32_t id, uint32_t w, uint32_t live)
+{
+	struct sd_barrier *r = &b->bar[id];
+	struct sd_ahead *a = &b->ahead[id][w];
+	uint32_t n = count_of(a->lanes, live, r->expect);
+
+	r->arrived += n - a->n;
+	a->n = n;
+}
+
+void sd_bar_recheck(struct sd_block *b, const struct sd_gang *g, const uint32_t *live)
 {
 	for (uint32_t m = b->bars; m; m &= m - 1) {
 		uint32_t id = (uint32_t)__builtin_ctz(m);
 
+		if (b->bar[id].ahead)
+			recount(b, id, (uint32_t)(g - b->gangs), live[0]);
 		if (is_complete(b, &b->bar[id]))
 			release(b, id);
 	}
@@ -62,16 +99,6 @@ VGPU_PRINTF(2, 3) static bool bad(struct sd_block *b, const char *fmt, ...)
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
 	return false;
-}
-
-/* Threads of warp w that arrive, as a barrier with a count has them. */
-static uint32_t warp_count(const struct sd_block *b, uint32_t w)
-{
-	uint32_t in = b->c.bar_mask[w], live = b->c.live[w];
-
-	if (!in)
-		return 0;
-	return (in & live) == live ? 32 : (uint32_t)__builtin_popcount(in);
 }
 
 bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t count, bool waits)
@@ -95,7 +122,10 @@ bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t 
 	for (uint32_t w = 0; w < warps; w++) {
 		uint32_t in = b->c.bar_mask[w] & g->valid[w];
 
-		r->arrived += count ? warp_count(b, w) : (uint32_t)__builtin_popcount(in);
+		if (waits)
+			r->arrived += count ? count_of(b->c.bar_mask[w], b->c.live[w], true) : (uint32_t)__builtin_popcount(in);
+		else
+			arrive_ahead(b, id, (uint32_t)(g - b->gangs), in, b->c.live[w] & g->valid[w]);
 		if (waits && b->c.bar_mode == IR_MODE_RED) {
 			uint32_t p = b->c.bar_pred[w] & in;
 

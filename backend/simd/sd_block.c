@@ -168,8 +168,8 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 	c->smid = l->services->sm_count ? (uint32_t)(linear % l->services->sm_count) : 0;
 	b->n_done = b->next = 0;
 	b->n_live = b->n_threads;
-	/* a block that has ended left no barrier in use */
-	if (b->dirty) {
+	/* who arrived without waiting may have been alone */
+	if (b->dirty || b->bars) {
 		memset(b->bar, 0, sizeof(b->bar));
 		b->bars = 0;
 	}
@@ -249,23 +249,21 @@ static void enter_gang(struct sd_block *b, uint32_t k)
 			c->tid[d] = b->tids + ((uint64_t)d * b->n_gangs + k) * m->W;
 }
 
-static void lanes_left(struct sd_block *b, struct sd_gang *g, uint32_t live)
-{
-	b->n_live -= g->live - live;
-	if (g->live == live)
-		return;
-	g->live = live;
-	if (b->bars)
-		sd_bar_recheck(b);
-}
-
-static uint32_t count_live(const struct sd_block *b, const struct sd_gang *g)
+/* Lanes left are those of c.live. */
+static void lanes_left(struct sd_block *b, struct sd_gang *g)
 {
 	uint32_t n = 0;
 
-	for (uint32_t w = 0; w < b->v->code->meta.W / 32; w++)
-		n += (uint32_t)__builtin_popcount(b->c.live[w] & g->valid[w]);
-	return n;
+	for (uint32_t w = 0; w < b->v->code->meta.W / 32; w++) {
+		b->c.live[w] &= g->valid[w];
+		n += (uint32_t)__builtin_popcount(b->c.live[w]);
+	}
+	b->n_live -= g->live - n;
+	if (g->live == n)
+		return;
+	g->live = n;
+	if (b->bars)
+		sd_bar_recheck(b, g, b->c.live);
 }
 
 /* BE_RUN_DONE: go on with the next gang. */
@@ -280,19 +278,20 @@ static enum be_run run_gang(struct sd_block *b, uint32_t k)
 		g->how = SD_G_DONE;
 		b->n_done++;
 		b->progress = true;
-		lanes_left(b, g, 0);
+		memset(b->c.live, 0, sizeof(b->c.live));
+		lanes_left(b, g);
 		return BE_RUN_DONE;
 	}
 	if (r == SD_GAVE_UP)
 		return b->c.why == SD_WHY_CANCEL ? BE_RUN_CANCELLED : BE_RUN_FAULT;
 	g->state = r;
 	if (b->c.why == SD_WHY_YIELD) {
-		lanes_left(b, g, count_live(b, g));
+		lanes_left(b, g);
 		g->how = SD_G_YIELD;
 		return BE_RUN_DONE;
 	}
 	b->progress = true;
-	lanes_left(b, g, count_live(b, g));
+	lanes_left(b, g);
 	return sd_bar_arrive(b, g, b->c.bar_id, b->c.bar_count, true) ? BE_RUN_DONE : BE_RUN_FAULT;
 }
 

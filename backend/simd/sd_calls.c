@@ -57,10 +57,8 @@ static bool bar_arrive(struct sd_ctx *c, uint32_t ref, uint32_t id, uint32_t cou
 	struct sd_gang *g = &b->gangs[c->gang];
 
 	c->fault_ref = ref;
-	for (unsigned w = 0; w < SD_MAX_WARPS; w++) {
+	for (unsigned w = 0; w < SD_MAX_WARPS; w++)
 		c->bar_mask[w] = c->mask[w];
-		c->live[w] = c->valid[w];
-	}
 	if (sd_bar_arrive(b, g, id, count, false))
 		return true;
 	c->why = SD_WHY_FAULT;

@@ -54,6 +54,12 @@ struct sd_barrier {
 	uint32_t arrived;                  /* lanes, or with expect: threads, a warp that is all there counting as 32 */
 	uint32_t popc;
 	bool used, all, any;
+	bool ahead;                        /* some arrived without waiting (sd_block.ahead) */
+};
+
+/* Lanes of a warp that have arrived without waiting, and as how many threads they count. */
+struct sd_ahead {
+	uint32_t lanes, n;
 };
 
 enum sd_gang_state { SD_G_RUN, SD_G_BAR, SD_G_YIELD, SD_G_DONE };
@@ -80,6 +86,7 @@ struct sd_block {
 	struct sd_ctx c;
 	struct sd_barrier bar[SD_NBARRIER];
 	uint32_t bars;                     /* those in use */
+	struct sd_ahead ahead[SD_NBARRIER][SD_BLOCK_WARPS];   /* by warp, where sd_barrier.ahead; then a gang is one warp */
 	struct sd_gang *gangs;
 	uint8_t *shared_map;               /* the reserved range */
 	uint64_t shared_B;
@@ -118,8 +125,8 @@ enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault
 
 /* sd_bar.c: false: a fault was reported. */
 bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t count, bool waits);
-/* Lanes have ended: barriers that waited for them alone. */
-void sd_bar_recheck(struct sd_block *b);
+/* Lanes of gang g have ended, so that live are left of each warp: barriers that waited for them alone. */
+void sd_bar_recheck(struct sd_block *b, const struct sd_gang *g, const uint32_t *live);
 
 /* sd_calls.c */
 extern const struct sd_calls sd_calls;

@@ -22,6 +22,7 @@
 #define SD_RT_VERSION 4
 #define SD_MAX_WARPS 8             /* of a gang */
 #define SD_MAX_W (SD_MAX_WARPS * 32)
+#define SD_BLOCK_WARPS 32          /* most of a block */
 
 #define SD_DONE 0u                 /* all lanes have ended */
 #define SD_GAVE_UP 0xffffffffu     /* cancelled, or a fault was reported: the block is over */

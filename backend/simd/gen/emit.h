@@ -55,6 +55,8 @@ void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x);
 
 /* ---- world.c ---- */
 int gen_emit_func(struct gen_emit *e);
+/* To sd_ctx.live: lanes that have not ended. */
+void gen_put_live(struct gen_emit *e);
 
 /* ---- place.c: registers ---- */
 /* The register's value as a number (a NaN's bits don't matter) or with its exact bits. */

@@ -162,6 +162,12 @@ static inline void gen_add(uint64_t *set, uint32_t n)
 
 bool gen_dominates(const struct gen_func *f, uint32_t a, uint32_t b);
 
+/* Nothing but the end of the kernel. */
+static inline bool gen_just_ends(const struct gen_block *b)
+{
+	return b->term == GEN_T_EXIT && !b->insns.n;
+}
+
 /* Registers that an instruction reads and writes; guards too. Calls back with the flat number. */
 typedef void (*gen_reg_fn)(void *arg, uint32_t reg);
 void gen_uses(const struct gen_func *f, const struct gen_insn *x, gen_reg_fn fn, void *arg);

@@ -346,27 +346,52 @@ struct place {
 	struct flow *x;
 	uint32_t *missing;         /* forward edges into a block whose source isn't placed */
 	bool *placed;
+	bool *waits;               /* blocks from which a barrier can be reached */
 	struct gen_loop *open;
 };
+
+static void find_waits(struct flow *x, bool *waits)
+{
+	bool changed = true;
+
+	while (changed) {
+		changed = false;
+		for (uint32_t k = x->n_rpo; k-- > 0;) {
+			const struct gen_block *b = &x->f->blocks.v[x->rpo[k]];
+			bool w = b->term == GEN_T_BAR;
+
+			for (uint32_t s = 0; s < b->n_succ; s++)
+				w |= waits[b->succ[s]];
+			changed |= w != waits[x->rpo[k]];
+			waits[x->rpo[k]] = w;
+		}
+	}
+}
 
 static bool is_back(const struct gen_func *f, uint32_t from, uint32_t to)
 {
 	return gen_dominates(f, to, from);
 }
 
-/* The ready block of the innermost open loop that comes first in reverse post-order. */
+/*
+ * The ready block of the innermost open loop that comes first in reverse
+ * post-order; before others those behind which no barrier is: lanes that leave
+ * do so before those wait that don't.
+ */
 static uint32_t pick_block(const struct place *p)
 {
-	const struct gen_func *f = p->x->f;
+	uint32_t first = GEN_NONE;
 
 	for (uint32_t k = 0; k < p->x->n_rpo; k++) {
 		uint32_t b = p->x->rpo[k];
 
-		if (!p->placed[b] && !p->missing[b] && (!p->open || gen_in(p->open->blocks, b)))
+		if (p->placed[b] || p->missing[b] || (p->open && !gen_in(p->open->blocks, b)))
+			continue;
+		if (!p->waits[b])
 			return b;
+		first = first == GEN_NONE ? b : first;
 	}
-	(void)f;
-	return GEN_NONE;
+	return first;
 }
 
 static bool loop_is_placed(const struct place *p, const struct gen_loop *l)
@@ -400,14 +425,19 @@ static void place_block(struct place *p, uint32_t b)
 static int find_order(struct flow *x)
 {
 	struct gen_func *f = x->f;
-	struct place p = { .x = x, .missing = calloc(x->n + 1, sizeof(uint32_t)), .placed = calloc(x->n + 1, sizeof(bool)) };
+	struct place p = {
+		.x = x, .missing = calloc(x->n + 1, sizeof(uint32_t)), .placed = calloc(x->n + 1, sizeof(bool)),
+		.waits = calloc(x->n + 1, sizeof(bool)),
+	};
 	int r = 1;
 
 	free(f->order);
 	f->order = calloc(x->n + 1, sizeof(*f->order));
 	f->n_order = 0;
-	if (!p.missing || !p.placed || !f->order)
+	if (!p.missing || !p.placed || !p.waits || !f->order)
 		r = -1;
+	else
+		find_waits(x, p.waits);
 	for (uint32_t b = 0; b < x->n && r > 0; b++)
 		for (size_t k = 0; k < f->blocks.v[b].preds.n; k++)
 			p.missing[b] += !is_back(f, f->blocks.v[b].preds.v[k], b);
@@ -421,6 +451,7 @@ static int find_order(struct flow *x)
 	}
 	free(p.missing);
 	free(p.placed);
+	free(p.waits);
 	return r;
 }
 

@@ -810,6 +810,7 @@ static void bar_arrive(struct gen_emit *e, const struct gen_insn *t)
 	args[1] = gen_lane(g, &id, 32, 0);
 	args[2] = gen_lane(g, &n, 32, 0);
 	set_call_mask(e);
+	gen_put_live(e);
 	ok = gen_call_rt(e, offsetof(struct sd_calls, bar_arrive), g->i8, args, 3);
 	LLVMBuildCondBr(g->b, LLVMBuildTrunc(g->b, ok, g->i1, ""), on, e->gave_up);
 	gen_at(e, on);

@@ -133,20 +133,43 @@ static bool wants_ftz(const struct gen_func *f)
 
 /* ---- general functions ---- */
 
+/* Does x send lanes that have left others behind, among which b runs? */
+static bool sends_some(const struct gen_func *f, const struct gen_block *x, const struct gen_block *b)
+{
+	bool some = x->div && x->comp == b->comp;
+
+	for (uint32_t s = 0; s < x->n_succ && !x->div; s++)
+		some |= f->blocks.v[x->succ[s]].div && f->blocks.v[x->succ[s]].comp == b->comp;
+	return some;
+}
+
+/* Lanes that x sends to y may be there when others come to barrier b: they went past it, or left a loop that b is in. */
+static bool goes_past(const struct gen_func *f, const struct gen_block *b, const struct gen_block *x, const struct gen_block *y)
+{
+	if (y->pos <= b->pos || gen_just_ends(y) || !sends_some(f, x, b))
+		return false;
+	if (x->pos < b->pos)
+		return true;
+	for (const struct gen_loop *l = b->loop; l; l = l->parent)
+		if (gen_in(l->blocks, (uint32_t)(x - f->blocks.v)) && !gen_in(l->blocks, (uint32_t)(y - f->blocks.v)))
+			return true;
+	return false;
+}
+
 static bool barrier_apart(const struct gen_func *f)
 {
 	for (uint32_t k = 0; k < f->n_order; k++) {
 		const struct gen_block *b = &f->blocks.v[f->order[k]];
 
-		/* lanes that didn't leave the kernel may still come by another way */
-		if (b->term == GEN_T_BAR && b->div && b->ipdom != GEN_NONE)
-			for (uint32_t j = 0; j < f->n_order; j++) {
-				const struct gen_block *x = &f->blocks.v[f->order[j]];
+		if (b->term != GEN_T_BAR || !b->div)
+			continue;
+		for (uint32_t j = 0; j < f->n_order; j++) {
+			const struct gen_block *x = &f->blocks.v[f->order[j]];
 
-				if (x->term == GEN_T_COND && x->ipdom != GEN_NONE && f->shp[1][x->pred_reg].shape != GEN_U &&
-				    f->blocks.v[x->ipdom].pos > b->pos && x->pos < b->pos)
+			for (uint32_t s = 0; s < x->n_succ; s++)
+				if (goes_past(f, b, x, &f->blocks.v[x->succ[s]]))
 					return true;
-			}
+		}
 	}
 	return false;
 }
@@ -545,10 +568,19 @@ static unsigned count_insns(const struct gen_func *f)
 	return n;
 }
 
+static bool has_arrivals(const struct gen_block *b)
+{
+	for (size_t n = 0; n < b->insns.n; n++)
+		if (b->insns.v[n].kind == GEN_I_IR && b->insns.v[n].i->mode == IR_MODE_ARRIVE &&
+		    (b->insns.v[n].i->op == IR_OP_bar || b->insns.v[n].i->op == IR_OP_barrier))
+			return true;
+	return false;
+}
+
 static bool has_named_barriers(const struct gen_func *f)
 {
 	for (uint32_t k = 0; k < f->n_order; k++)
-		if (is_named_barrier(&f->blocks.v[f->order[k]]))
+		if (is_named_barrier(&f->blocks.v[f->order[k]]) || has_arrivals(&f->blocks.v[f->order[k]]))
 			return true;
 	return false;
 }

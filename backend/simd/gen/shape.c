@@ -738,7 +738,11 @@ static bool needs_guard(struct shapes *x, const struct gen_insn *t)
 	return sources(x, t, s) && all_shape(s, t->i->n_src, GEN_P) && gen_affine(x->g, t->i, s, false, true, &unproven, &r) && unproven;
 }
 
-/* One check covers all later widenings of the same register in the same way. */
+/*
+ * One check covers all later widenings of the same register in the same way,
+ * if it is written in one place. (It isn't read before that: what is, is zero
+ * at first, and zero and a pattern are together a vector.)
+ */
 struct checked {
 	uint32_t reg, block;
 	bool sign;

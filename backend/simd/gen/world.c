@@ -61,11 +61,33 @@ static void add_mask(struct gen_emit *e, const val *slots, const val *m)
 	store_mask(e, slots, old);
 }
 
+/* Lanes m end. */
+static void end_lanes(struct gen_emit *e, const val *m)
+{
+	LLVMBuilderRef b = e->g->b;
+	val live[GEN_MAX_NG], full = LLVMBuildLoad2(b, e->g->i1, e->full, "");
+
+	load_mask(e, e->live, live);
+	for (unsigned n = 0; n < e->g->NG; n++)
+		live[n] = LLVMBuildAnd(b, live[n], LLVMBuildNot(b, m[n], ""), "");
+	store_mask(e, e->live, live);
+	LLVMBuildStore(b, LLVMBuildAnd(b, full, LLVMBuildNot(b, gen_any(e->g, m, false), ""), ""), e->full);
+}
+
 /* Lanes m go to block b, which runs when its turn comes. */
 static void send(struct gen_emit *e, uint32_t b, const val *m)
 {
 	if (e->f->blocks.v[b].div)
 		add_mask(e, mask_of(e, b), m);
+}
+
+/* The same of lanes that may have left others behind; where b is nothing but the end, its turn is now: others may wait for all that are left. */
+static void send_on(struct gen_emit *e, uint32_t b, const val *m)
+{
+	if (gen_just_ends(&e->f->blocks.v[b]))
+		end_lanes(e, m);
+	else
+		send(e, b, m);
 }
 
 /* ---- what comes behind a div block ---- */
@@ -222,10 +244,11 @@ static void part(struct gen_emit *e, uint32_t b, const val *p)
 	all_live(e);
 	for (unsigned n = 0; n < e->g->NG; n++)
 		not[n] = LLVMBuildNot(e->g->b, p[n], "");
-	if (e->f->blocks.v[k->succ[0]].div)
-		store_mask(e, mask_of(e, k->succ[0]), p);
-	if (e->f->blocks.v[k->succ[1]].div)
-		store_mask(e, mask_of(e, k->succ[1]), not);
+	for (unsigned s = 0; s < 2; s++)
+		if (gen_just_ends(&e->f->blocks.v[k->succ[s]]))
+			end_lanes(e, s ? not : p);
+		else if (e->f->blocks.v[k->succ[s]].div)
+			store_mask(e, mask_of(e, k->succ[s]), s ? not : p);
 	go_apart(e, b);
 }
 
@@ -296,18 +319,24 @@ static void put_live(struct gen_emit *e, size_t off, const val *m)
 		gen_store_ctx(e, off + 4 * w, m ? gen_warp_bits(g, m, w) : LLVMConstInt(g->i32, 0xffffffffu, 0));
 }
 
+void gen_put_live(struct gen_emit *e)
+{
+	val live[GEN_MAX_NG];
+
+	if (e->world)
+		load_mask(e, e->live, live);
+	put_live(e, offsetof(struct sd_ctx, live), e->world ? live : NULL);
+}
+
 /* Saves, answers; and the state to go on in. */
 static uint32_t wait_state(struct gen_emit *e, enum sd_why why, uint32_t block, bool sweep)
 {
 	struct gen *g = e->g;
 	struct gen_state s = { .block = block, .world = e->world, .sweep = sweep };
-	val live[GEN_MAX_NG];
 
 	save_or_restore(e, &s, true);
 	gen_store_ctx(e, offsetof(struct sd_ctx, why), LLVMConstInt(g->i32, why, 0));
-	if (e->world)
-		load_mask(e, e->live, live);
-	put_live(e, offsetof(struct sd_ctx, live), e->world ? live : NULL);
+	gen_put_live(e);
 	s.bb = gen_new_bb(e, "resume");
 	if (!vgpu_vec_push(&e->states, s)) {
 		e->failed = true;
@@ -685,8 +714,8 @@ static void cond_1(struct gen_emit *e, uint32_t b)
 		yes[n] = LLVMBuildAnd(g->b, e->m.v[n], c, "");
 		no[n] = LLVMBuildAnd(g->b, e->m.v[n], LLVMBuildNot(g->b, c, ""), "");
 	}
-	send(e, k->succ[0], yes);
-	send(e, k->succ[1], no);
+	send_on(e, k->succ[0], yes);
+	send_on(e, k->succ[1], no);
 	if (k->div)
 		go_on(e, b);
 	else
@@ -695,18 +724,11 @@ static void cond_1(struct gen_emit *e, uint32_t b)
 
 static void exit_1(struct gen_emit *e, uint32_t b)
 {
-	struct gen *g = e->g;
-	val live[GEN_MAX_NG];
-
 	if (!e->f->blocks.v[b].div) {
-		LLVMBuildBr(g->b, e->done);
+		LLVMBuildBr(e->g->b, e->done);
 		return;
 	}
-	load_mask(e, e->live, live);
-	for (unsigned n = 0; n < g->NG; n++)
-		live[n] = LLVMBuildAnd(g->b, live[n], LLVMBuildNot(g->b, e->m.v[n], ""), "");
-	store_mask(e, e->live, live);
-	LLVMBuildStore(g->b, LLVMConstInt(g->i1, 0, 0), e->full);
+	end_lanes(e, e->m.v);
 	go_on(e, b);
 }
 
@@ -760,11 +782,13 @@ static void block_1(struct gen_emit *e, uint32_t b)
 	insns(e, b);
 	switch (k->term) {
 	case GEN_T_BR:
-		send(e, k->succ[0], e->m.v);
-		if (k->div)
+		if (k->div) {
+			send_on(e, k->succ[0], e->m.v);
 			go_on(e, b);
-		else
+		} else {
+			send(e, k->succ[0], e->m.v);
 			LLVMBuildBr(g->b, e->bb[1][k->succ[0]]);
+		}
 		break;
 	case GEN_T_COND: cond_1(e, b); break;
 	case GEN_T_EXIT: exit_1(e, b); break;
