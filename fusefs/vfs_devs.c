@@ -133,36 +133,34 @@ static void add_forget(struct devs_job *j, uint64_t ino, const char *name)
 		log_err("no memory: the kernel may show old names for a while");
 }
 
-/* A node that has become a character device, or a file again, and belongs to no device. */
-static void forget_node(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now, const struct vfs_entry *e,
-			const struct vfs_entry *all)
+/*
+ * Names below a directory that meant a device, an instance or a kind of node before and mean none, or another one, now.
+ * What is below a name that is forgotten goes with it.
+ */
+static void forget_below(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now, struct vfs_place dir)
 {
-	struct vfs_place dir = { &all[e->parent], -1, false };
+	struct vfs_place was, is, dir_now;
+	uint64_t cookie = 0;
+	char buf[64];
 
-	if (vfs_place_at(old, e, -1).chr != vfs_place_at(now, e, -1).chr)
-		add_forget(j, vfs_ino(old, dir), e->name);
+	if (!vfs_place_of(now, vfs_ino(old, dir), &dir_now))
+		return;
+	while (vfs_next(old, dir, &cookie, &was)) {
+		const char *name = vfs_name(old, was, buf);
+
+		if ((was.e->branches || was.e->flags & VFS_F_CHR) &&
+		    (!vfs_lookup(now, dir_now, name, &is) || vfs_ino(now, is) != vfs_ino(old, was)))
+			add_forget(j, vfs_ino(old, dir), name);
+		if (was.e->kind == VFS_DIR)
+			forget_below(j, old, now, was);
+	}
 }
 
-/* Names that meant a device before and mean none, or another one, now. */
 static void forget_names(struct devs_job *j, const struct vfs_devset *old, const struct vfs_devset *now)
 {
 	size_t n;
-	const struct vfs_entry *e = vfs_entries(&n);
 
-	for (size_t i = 0; i < n; i++) {
-		if (e[i].flags & VFS_F_CHR && !e[i].per_device)
-			forget_node(j, old, now, &e[i], e);
-		if (!e[i].branches)
-			continue;
-		for (size_t d = 0; d < old->n; d++) {
-			struct vfs_place was = vfs_place_at(old, &e[i], (int)d), dir = { &e[e[i].parent], -1, false }, is;
-			char buf[64];
-			const char *name = vfs_name(old, was, buf);
-
-			if (!vfs_lookup(now, dir, name, &is) || vfs_ino(now, is) != vfs_ino(old, was))
-				add_forget(j, vfs_ino(old, dir), name);
-		}
-	}
+	forget_below(j, old, now, vfs_place_at(old, vfs_entries(&n), -1));
 }
 
 /* Sizes and times: of everything that belongs to no device, and of devices that differ. */
@@ -172,6 +170,8 @@ static void forget_attributes(struct devs_job *j, const struct vfs_devset *old, 
 	const struct vfs_entry *e = vfs_entries(&n);
 
 	for (size_t i = 0; i < n; i++) {
+		if (e[i].per_gi)
+			continue; /* of no size, or live */
 		if (!e[i].per_device) {
 			add_forget(j, e[i].number, "");
 			continue;

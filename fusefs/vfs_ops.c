@@ -77,7 +77,7 @@ static void getattr_gone(fuse_req_t req, fuse_ino_t ino, const struct vfs_entry 
 	struct vfs *v = vfs_of(req);
 	struct stat st;
 
-	fill_stat(v, (struct vfs_place){ e, -1, ino & VFS_INO_CHR }, &st);
+	fill_stat(v, (struct vfs_place){ .e = e, .dev = -1, .chr = ino & VFS_INO_CHR }, &st);
 	st.st_ino = ino;
 	st.st_nlink = 0;
 	fuse_reply_attr(req, &st, LONG_TIMEOUT);

@@ -6,6 +6,7 @@
 
 void show_cap_config(const struct vfs_show *s, struct vgpu_buf *b);
 void show_cap_monitor(const struct vfs_show *s, struct vgpu_buf *b);
+void show_cap_instance(const struct vfs_show *s, struct vgpu_buf *b);
 void show_clients(const struct vfs_show *s, struct vgpu_buf *b);
 void show_device_table(const struct vfs_show *s, struct vgpu_buf *b);
 void show_information(const struct vfs_show *s, struct vgpu_buf *b);

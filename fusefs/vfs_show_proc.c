@@ -152,17 +152,21 @@ void show_cap_monitor(const struct vfs_show *s, struct vgpu_buf *b)
 	show_cap(b, 2, 0444);
 }
 
+/* Of a GPU or compute instance. */
+void show_cap_instance(const struct vfs_show *s, struct vgpu_buf *b)
+{
+	show_cap(b, s->cap, 0444);
+}
+
 /* Every number there may be, whether or not such an instance exists. */
 void show_mig_minors(const struct vfs_show *s, struct vgpu_buf *b)
 {
-	unsigned minor = 3;
-
 	vgpu_buf_str(b, "config 1\nmonitor 2\n");
-	for (unsigned gpu = 0; gpu < 32; gpu++) {
-		for (unsigned gi = 0; gi < 15; gi++) {
-			vgpu_buf_printf(b, "gpu%u/gi%u/access %u\n", gpu, gi, minor++);
-			for (unsigned ci = 0; ci < 8; ci++)
-				vgpu_buf_printf(b, "gpu%u/gi%u/ci%u/access %u\n", gpu, gi, ci, minor++);
+	for (unsigned gpu = 0; gpu < VGPU_MIG_CAP_GPUS; gpu++) {
+		for (unsigned gi = 0; gi < VGPU_MIG_MAX_GI; gi++) {
+			vgpu_buf_printf(b, "gpu%u/gi%u/access %u\n", gpu, gi, vgpu_mig_cap(gpu, gi, -1));
+			for (int ci = 0; ci < (int)VGPU_MIG_MAX_CI; ci++)
+				vgpu_buf_printf(b, "gpu%u/gi%u/ci%d/access %u\n", gpu, gi, ci, vgpu_mig_cap(gpu, gi, ci));
 		}
 	}
 }

@@ -11,6 +11,7 @@
 #include "fusefs/vfs_show.h"
 
 #define LIVE VFS_F_LIVE
+#define MIG VFS_F_MIG
 #define CHR VFS_CHR
 #define OWN VFS_CHR_MINOR
 static const struct vfs_entry rows[] = {
@@ -21,6 +22,7 @@ static const struct vfs_entry rows[] = {
 };
 #undef OWN
 #undef CHR
+#undef MIG
 #undef LIVE
 
 #define MAX_ENTRIES 512
@@ -47,6 +49,8 @@ static void link_entry(size_t at)
 	e->name = slash ? slash + 1 : e->path;
 	e->per_device = strchr(e->path, '%') != NULL;
 	e->branches = strchr(e->name, '%') != NULL;
+	e->per_ci = strstr(e->path, "%c") || strstr(e->path, "%C");
+	e->per_gi = e->per_ci || strstr(e->path, "%g") || strstr(e->path, "%G");
 	e->parent = e->first_child = e->next_sibling = -1;
 	assert(e->number < ARRAY_SIZE(by_number) && !by_number[e->number]);
 	by_number[e->number] = (uint16_t)(at + 1);
@@ -143,6 +147,25 @@ int vfs_devset_find(const struct vfs_devset *set, uint32_t key)
 	return -1;
 }
 
+/* ---- MIG instances ---- */
+
+#define GI_SHIFT 49
+#define CI_SHIFT 54
+#define GI_OF(ino) ((unsigned)((ino) >> GI_SHIFT & 31))
+#define CI_OF(ino) ((unsigned)((ino) >> CI_SHIFT & 15))
+
+/* A GPU instance (ci < 0), or a compute instance of it. */
+static bool has_instance(const struct vfs_devset *set, int dev, unsigned gi, int ci)
+{
+	for (size_t i = 0; ci < 0 && i < set->n_gi; i++)
+		if (set->gi[i].dev == dev && set->gi[i].gi == gi)
+			return true;
+	for (size_t i = 0; ci >= 0 && i < set->n_mig; i++)
+		if (set->mig_at[i].dev == dev && set->mig_at[i].gi == gi && set->mig_at[i].ci == (unsigned)ci)
+			return true;
+	return false;
+}
+
 /* ---- places ---- */
 
 static bool wants_chr(const struct vgpu_device *d)
@@ -165,7 +188,12 @@ static bool is_chr(const struct vfs_devset *set, const struct vfs_entry *e, int 
 
 struct vfs_place vfs_place_at(const struct vfs_devset *set, const struct vfs_entry *e, int dev)
 {
-	return (struct vfs_place){ e, dev, is_chr(set, e, dev) };
+	return (struct vfs_place){ .e = e, .dev = dev, .chr = is_chr(set, e, dev) };
+}
+
+unsigned vfs_place_cap(const struct vfs_devset *set, struct vfs_place p)
+{
+	return vgpu_mig_cap((unsigned)set->dev[p.dev].minor, p.gi - 1, (int)p.ci - 1);
 }
 
 dev_t vfs_rdev(const struct vfs_devset *set, struct vfs_place p)
@@ -173,28 +201,28 @@ dev_t vfs_rdev(const struct vfs_devset *set, struct vfs_place p)
 	unsigned minor = p.e->flags >> 20;
 
 	if (minor == VFS_CHR_MINOR)
-		minor = p.dev >= 0 ? (unsigned)set->dev[p.dev].minor : 0;
+		minor = p.dev < 0 ? 0 : p.gi ? vfs_place_cap(set, p) : (unsigned)set->dev[p.dev].minor;
 	return makedev(p.e->flags >> 8 & 0xfff, minor);
 }
 
 uint64_t vfs_ino(const struct vfs_devset *set, struct vfs_place p)
 {
-	return p.e->number | (p.dev >= 0 ? (uint64_t)set->key[p.dev] << 16 : 0) | (p.chr ? VFS_INO_CHR : 0);
+	return p.e->number | (p.dev >= 0 ? (uint64_t)set->key[p.dev] << 16 : 0) | (p.chr ? VFS_INO_CHR : 0) |
+	       (uint64_t)p.gi << GI_SHIFT | (uint64_t)p.ci << CI_SHIFT;
 }
 
 const struct vfs_entry *vfs_entry_of(uint64_t ino)
 {
-	unsigned number = ino & 0xffff;
+	unsigned number = ino & 0xffff, gi = GI_OF(ino), ci = CI_OF(ino);
 	bool chr = ino & VFS_INO_CHR;
 	const struct vfs_entry *e;
 
-	ino &= ~VFS_INO_CHR;
-	if (ino >> 48 || number >= ARRAY_SIZE(by_number) || !by_number[number])
+	if (ino >> (CI_SHIFT + 4) || number >= ARRAY_SIZE(by_number) || !by_number[number])
 		return NULL;
 	e = &entries[by_number[number] - 1];
-	if (chr && !(e->flags & VFS_F_CHR))
+	if ((chr && !(e->flags & VFS_F_CHR)) || e->per_gi != (gi != 0) || e->per_ci != (ci != 0))
 		return NULL;
-	return e->per_device == (ino >> 16 != 0) ? e : NULL;
+	return e->per_device == ((uint32_t)(ino >> 16) != 0) ? e : NULL;
 }
 
 bool vfs_place_of(const struct vfs_devset *set, uint64_t ino, struct vfs_place *out)
@@ -208,9 +236,13 @@ bool vfs_place_of(const struct vfs_devset *set, uint64_t ino, struct vfs_place *
 	out->e = e;
 	out->dev = -1;
 	out->chr = ino & VFS_INO_CHR;
+	out->gi = GI_OF(ino);
+	out->ci = CI_OF(ino);
 	if (e->per_device)
 		out->dev = vfs_devset_find(set, (uint32_t)(ino >> 16));
-	return !e->per_device || out->dev >= 0;
+	if (e->per_device && out->dev < 0)
+		return false;
+	return !out->gi || has_instance(set, out->dev, out->gi - 1, (int)out->ci - 1);
 }
 
 const char *vfs_name(const struct vfs_devset *set, struct vfs_place p, char *buf)
@@ -231,6 +263,16 @@ const char *vfs_name(const struct vfs_devset *set, struct vfs_place p, char *buf
 	case 'b':
 		snprintf(buf + at, 64 - at, "%s", d->pci);
 		break;
+	case 'g':
+		snprintf(buf + at, 64 - at, "%u", p.gi - 1);
+		break;
+	case 'c':
+		snprintf(buf + at, 64 - at, "%u", p.ci - 1);
+		break;
+	case 'G':
+	case 'C':
+		snprintf(buf + at, 64 - at, "%u", vfs_place_cap(set, p));
+		break;
 	default:
 		snprintf(buf + at, 64 - at, "%llu", (unsigned long long)d->index);
 		break;
@@ -238,31 +280,7 @@ const char *vfs_name(const struct vfs_devset *set, struct vfs_place p, char *buf
 	return buf;
 }
 
-bool vfs_lookup(const struct vfs_devset *set, struct vfs_place dir, const char *name, struct vfs_place *out)
-{
-	char buf[64];
-
-	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling) {
-		struct vfs_place p = vfs_place_at(set, &entries[i], dir.dev);
-
-		if (p.e->kind == VFS_SOCK && !set->sock)
-			continue;
-		if (!p.e->branches) {
-			if (strcmp(p.e->name, name) == 0) {
-				*out = p;
-				return true;
-			}
-			continue;
-		}
-		for (p.dev = 0; p.dev < (int)set->n; p.dev++) {
-			if (strcmp(vfs_name(set, p, buf), name) == 0) {
-				*out = vfs_place_at(set, p.e, p.dev);
-				return true;
-			}
-		}
-	}
-	return false;
-}
+/* ---- names of a row that branches: by their number, which is unique and stays ---- */
 
 /* The device with the lowest minor that is at least `from`; -1: none. */
 static int device_by_minor(const struct vfs_devset *set, uint64_t from)
@@ -275,28 +293,119 @@ static int device_by_minor(const struct vfs_devset *set, uint64_t from)
 	return best;
 }
 
-/* A cookie is 256 * child's place + 1 + minor for names that come from devices. */
+/* Takes p over where its number is at least `from` and lower than that of *best. */
+static bool lower(struct vfs_place p, uint64_t number, uint64_t from, struct vfs_place *best, uint64_t *best_number)
+{
+	if (number < from || number >= *best_number)
+		return false;
+	*best = p;
+	*best_number = number;
+	return true;
+}
+
+static bool next_instance(const struct vfs_devset *set, struct vfs_place dir, const struct vfs_entry *e, uint64_t from,
+			  struct vfs_place *out, uint64_t *number)
+{
+	bool by_cap = strstr(e->name, "%G") || strstr(e->name, "%C"), found = false;
+	size_t n = e->per_ci ? set->n_mig : set->n_gi;
+
+	*number = UINT64_MAX;
+	for (size_t i = 0; i < n; i++) {
+		int dev = e->per_ci ? set->mig_at[i].dev : set->gi[i].dev;
+		struct vfs_place p = vfs_place_at(set, e, dev);
+
+		p.gi = 1 + (e->per_ci ? set->mig_at[i].gi : set->gi[i].gi);
+		p.ci = e->per_ci ? 1 + set->mig_at[i].ci : 0;
+		if ((dir.dev >= 0 && dir.dev != dev) || (dir.gi && dir.gi != p.gi) || set->dev[dev].minor >= VGPU_MIG_CAP_GPUS)
+			continue;
+		found |= lower(p, by_cap ? vfs_place_cap(set, p) : e->per_ci ? p.ci - 1 : p.gi - 1, from, out, number);
+	}
+	return found;
+}
+
+static bool can_be_divided(const struct vgpu_device *d)
+{
+	return *d->mig_profiles && d->minor < VGPU_MIG_CAP_GPUS;
+}
+
+/* The name of row e in dir with the lowest number that is at least `from`. */
+static bool next_branch(const struct vfs_devset *set, struct vfs_place dir, const struct vfs_entry *e, uint64_t from,
+			struct vfs_place *out, uint64_t *number)
+{
+	const char *mark = strchr(e->name, '%');
+	int dev;
+
+	if (mark && strchr("gcGC", mark[1]))
+		return next_instance(set, dir, e, from, out, number);
+	do {
+		dev = device_by_minor(set, from);
+		if (dev < 0)
+			return false;
+		from = set->dev[dev].minor + 1;
+	} while (e->flags & VFS_F_MIG && !can_be_divided(&set->dev[dev]));
+	*out = vfs_place_at(set, e, dev);
+	*number = set->dev[dev].minor;
+	return true;
+}
+
+/* A row that doesn't branch, in the directory that it is in. */
+static struct vfs_place below(const struct vfs_devset *set, struct vfs_place dir, const struct vfs_entry *e)
+{
+	struct vfs_place p = vfs_place_at(set, e, dir.dev);
+
+	p.gi = dir.gi;
+	p.ci = dir.ci;
+	return p;
+}
+
+bool vfs_lookup(const struct vfs_devset *set, struct vfs_place dir, const char *name, struct vfs_place *out)
+{
+	char buf[64];
+
+	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling) {
+		const struct vfs_entry *e = &entries[i];
+		struct vfs_place p;
+		uint64_t number;
+
+		if (e->kind == VFS_SOCK && !set->sock)
+			continue;
+		if (!e->branches) {
+			if (strcmp(e->name, name) != 0)
+				continue;
+			*out = below(set, dir, e);
+			return true;
+		}
+		for (uint64_t from = 0; next_branch(set, dir, e, from, &p, &number); from = number + 1) {
+			if (strcmp(vfs_name(set, p, buf), name) != 0)
+				continue;
+			*out = p;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A cookie is 65536 * child's place + 1 + number of a name that branches. */
 bool vfs_next(const struct vfs_devset *set, struct vfs_place dir, uint64_t *cookie, struct vfs_place *out)
 {
-	uint64_t place = 0, want = *cookie >> 8, from = *cookie & 255;
+	uint64_t place = 0, want = *cookie >> 16, from = *cookie & 0xffff, number;
 
 	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling, place++) {
-		if (place < want || entries[i].kind == VFS_SOCK)
+		const struct vfs_entry *e = &entries[i];
+
+		if (place < want || e->kind == VFS_SOCK)
 			continue;
 		if (place > want)
 			from = 0;
-		out->e = &entries[i];
-		if (!out->e->branches) {
+		if (!e->branches) {
 			if (from)
 				continue;
-			*out = vfs_place_at(set, out->e, dir.dev);
-			*cookie = (place << 8) + 1;
+			*out = below(set, dir, e);
+			*cookie = (place << 16) + 1;
 			return true;
 		}
-		out->dev = device_by_minor(set, from);
-		if (out->dev >= 0) {
-			*out = vfs_place_at(set, out->e, out->dev);
-			*cookie = (place << 8) + 1 + set->dev[out->dev].minor;
+		if (next_branch(set, dir, e, from, out, &number)) {
+			*cookie = (place << 16) + 1 + number;
 			return true;
 		}
 	}
@@ -305,11 +414,12 @@ bool vfs_next(const struct vfs_devset *set, struct vfs_place dir, uint64_t *cook
 
 unsigned vfs_subdirs(const struct vfs_devset *set, struct vfs_place dir)
 {
+	uint64_t cookie = 0;
+	struct vfs_place p;
 	unsigned n = 0;
 
-	for (int i = dir.e->first_child; i >= 0; i = entries[i].next_sibling)
-		if (entries[i].kind == VFS_DIR)
-			n += entries[i].branches ? (unsigned)set->n : 1;
+	while (vfs_next(set, dir, &cookie, &p))
+		n += p.e->kind == VFS_DIR;
 	return n;
 }
 
@@ -321,6 +431,7 @@ static struct vfs_show show_of(const struct vfs_source *src, struct vfs_place p)
 		.src = src, .entry = p.e,
 		.dev = p.dev >= 0 ? &src->devs.dev[p.dev] : NULL,
 		.key = p.dev >= 0 ? src->devs.key[p.dev] : 0,
+		.cap = p.gi ? vfs_place_cap(&src->devs, p) : 0,
 	};
 }
 

@@ -8,7 +8,9 @@
  * 0 for rows that are there once). So it is the same after a restart, and a
  * removed device's numbers never come to mean another device. A node has two
  * inodes, a regular file's and a character device's (bit 48), so that what is
- * open or bound stays what it is when the property node_type changes.
+ * open or bound stays what it is when the property node_type changes. Of a MIG
+ * instance's row bits 49 to 53 are 1 + its GPU instance, 54 to 57 are 1 + its
+ * compute instance.
  */
 #ifndef VGPU_FUSEFS_VFS_TREE_H
 #define VGPU_FUSEFS_VFS_TREE_H
@@ -68,9 +70,9 @@ struct vfs_source {
 
 enum vfs_kind { VFS_DIR, VFS_FILE, VFS_NODE, VFS_LINK, VFS_SOCK };
 /* CHR: a character device where the property node_type says so, with the number major 8 to 19, minor 20 to 31 of the flags. */
-enum vfs_flags { VFS_F_LIVE = 1, VFS_F_CHR = 2 };
+enum vfs_flags { VFS_F_LIVE = 1, VFS_F_CHR = 2, VFS_F_MIG = 4 };
 #define VFS_CHR(major, minor) (VFS_F_CHR | (unsigned)(major) << 8 | (unsigned)(minor) << 20)
-#define VFS_CHR_MINOR 0xfffu              /* the device's minor */
+#define VFS_CHR_MINOR 0xfffu              /* the device's minor, or the instance's capability */
 #define VFS_INO_CHR (1ull << 48)
 
 struct vfs_entry;
@@ -79,6 +81,7 @@ struct vfs_show {
 	const struct vgpu_device *dev;    /* NULL for rows that are there once */
 	uint32_t key;
 	const struct vfs_entry *entry;
+	unsigned cap;                     /* of a row of an instance: its capability */
 };
 typedef void (*vfs_show_f)(const struct vfs_show *s, struct vgpu_buf *b);
 
@@ -104,6 +107,7 @@ struct vfs_entry {
 	const char *name;         /* last component */
 	bool per_device;          /* some component is %x */
 	bool branches;            /* the last component is: here one row becomes many names */
+	bool per_gi, per_ci;      /* the row is a GPU or compute instance's */
 	int parent, first_child, next_sibling; /* indices, -1: none */
 };
 
@@ -116,10 +120,13 @@ struct vfs_place {
 	const struct vfs_entry *e;
 	int dev;                  /* index into devs, -1 for rows that are there once */
 	bool chr;                 /* as a character device */
+	unsigned gi, ci;          /* 1 + number of the GPU and of the compute instance, 0 for rows of none */
 };
 
 /* A row and a device as the place that their name leads to now. */
 struct vfs_place vfs_place_at(const struct vfs_devset *set, const struct vfs_entry *e, int dev);
+/* The number of the capability of a place of a MIG instance, as mig-minors lists it. */
+unsigned vfs_place_cap(const struct vfs_devset *set, struct vfs_place p);
 /* The number of a place that is a character device. */
 dev_t vfs_rdev(const struct vfs_devset *set, struct vfs_place p);
 

@@ -230,10 +230,11 @@ static void acct_fill(struct vgp_mon_acct *e, uint64_t start_us, uint64_t busy_n
 void vfs_acct_leave(struct vfs *v, uint32_t slot, unsigned d)
 {
 	struct vfs_sess *s = &v->st->sess[slot];
-	int at = vfs_devset_find(&v->src.devs, s->dev_key[d]);
+	/* a MIG device's users are the GPU's */
+	int at = vfs_devset_owner(&v->src.devs, s->dev_key[d]);
 	struct vfs_devlive *live;
 
-	if (at < 0 || !v->src.devs.dev[at].accounting_mode || !(live = vfs_devlive(v, s->dev_key[d])))
+	if (at < 0 || !v->src.devs.dev[at].accounting_mode || !(live = vfs_devlive(v, v->src.devs.key[at])))
 		return;
 	acct_fill(&live->acct[live->acct_n % VGP_KEPT_ACCT], s->use[d].since_us, s->use[d].busy_ns, s->use[d].peak);
 	live->acct[live->acct_n % VGP_KEPT_ACCT].pid = s->client_pid;

@@ -82,7 +82,7 @@ static nvmlReturn_t refresh(struct vnv_gpu *g)
 		m[i].name[sizeof(m[i].name) - 1] = 0;
 		if (m[i].kind == VGP_MIG_GPU)
 			place_gi(g, &m[i]);
-		else if (m[i].kind == VGP_MIG_COMPUTE)
+		else if (m[i].kind == VGP_MIG_COMPUTE && tr_mig_visible(&vnv_node, (unsigned)g->d.minor, m[i].gi, m[i].ci))
 			place_ci(g, &m[i]);
 	}
 	free(m);

@@ -14,6 +14,7 @@
 
 #include "config.h"
 #include "transport/tr_priv.h"
+#include "util/mig.h"
 
 #define TR_CONF VGPU_SYSCONFDIR "/vgpufs.conf"
 
@@ -92,13 +93,32 @@ static bool node_visible(const char *dir, unsigned minor)
 	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
 }
 
+static bool can_read(const char *dir, unsigned cap)
+{
+	char path[320];
+
+	snprintf(path, sizeof(path), "%s/nvidia-caps/nvidia-cap%u", dir, cap);
+	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+}
+
+/* With capabilities in the directory they say which MIG devices may be used; without any, whoever has the GPU has them all. */
+bool tr_mig_visible(const struct tr_node *node, unsigned minor, unsigned gi, unsigned ci)
+{
+	char path[320];
+
+	snprintf(path, sizeof(path), "%s/nvidia-caps", node->dir);
+	if (minor >= VGPU_MIG_CAP_GPUS || faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) != 0)
+		return true;
+	return can_read(node->dir, vgpu_mig_cap(minor, gi, -1)) && can_read(node->dir, vgpu_mig_cap(minor, gi, (int)ci));
+}
+
 /* Leaves the devices whose own node can be read in the same directory. */
-static size_t filter_devices(const char *dir, struct vgpu_device *devs, size_t n, size_t *n_mig)
+static size_t filter_devices(const struct tr_node *node, struct vgpu_device *devs, size_t n, size_t *n_mig)
 {
 	size_t kept = 0, all = n + *n_mig, at;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!node_visible(dir, (unsigned)devs[i].minor))
+		if (!node_visible(node->dir, (unsigned)devs[i].minor))
 			continue;
 		if (kept != i)
 			devs[kept] = devs[i];
@@ -106,12 +126,15 @@ static size_t filter_devices(const char *dir, struct vgpu_device *devs, size_t n
 	}
 	/* MIG devices go with their GPU */
 	at = kept;
-	for (size_t i = n; i < all; i++)
-		for (size_t k = 0; k < kept; k++)
-			if (strcmp(devs[k].pci, devs[i].pci) == 0) {
+	for (size_t i = n; i < all; i++) {
+		for (size_t k = 0; k < kept; k++) {
+			if (strcmp(devs[k].pci, devs[i].pci) != 0)
+				continue;
+			if (tr_mig_visible(node, (unsigned)devs[i].minor, vgpu_mig_gi(&devs[i]), vgpu_mig_ci(&devs[i])))
 				devs[at++] = devs[i];
-				break;
-			}
+			break;
+		}
+	}
 	*n_mig = at - kept;
 	return kept;
 }
@@ -132,18 +155,20 @@ static int try_ctl(const char *dir, const char *name, struct tr_node *node, stru
 	r = vgpu_devtab_parse_all(text, devs, &n, n_mig, driver, err);
 	if (r)
 		return vgpu_err_wrap(err, "%s", path);
-	*n_out = filter_devices(dir, devs, n, n_mig);
 	snprintf(node->dir, sizeof(node->dir), "%s", dir);
+	*n_out = filter_devices(node, devs, n, n_mig);
 	snprintf(node->ctl, sizeof(node->ctl), "%s", path);
 	return 0;
 }
 
-/* A device's own node reads as its part of the table: made a table of one here. */
-static int parse_part(const char *text, unsigned minor, struct vgpu_device *dev, char *driver)
+/*
+ * A device's own node reads as its part of the table: made a table of one here. dev has room for VGPU_MAX_DEVICES: the
+ * device, and its MIG devices behind it.
+ */
+static int parse_part(const char *text, unsigned minor, struct vgpu_device *dev, size_t *n_mig, char *driver)
 {
 	struct vgpu_buf b = VGPU_BUF_INIT;
-	cleanup_free struct vgpu_device *tmp = malloc(sizeof(*tmp) * VGPU_MAX_DEVICES);
-	size_t n = 0, len = strlen(text);
+	size_t n = 0, len = strlen(text), at = 0;
 	int r = -VGPU_E_NOMEM;
 
 	if (strncmp(text, "vgpufs ", 7) != 0)
@@ -153,26 +178,36 @@ static int parse_part(const char *text, unsigned minor, struct vgpu_device *dev,
 	vgpu_buf_add(&b, text, len);
 	if (len < 4 || strcmp(text + len - 4, "end\n") != 0)
 		vgpu_buf_str(&b, "end\n");
-	if (tmp && !b.failed)
-		r = vgpu_devtab_parse(vgpu_buf_text(&b), tmp, &n, driver, NULL);
+	if (!b.failed)
+		r = vgpu_devtab_parse_all(vgpu_buf_text(&b), dev, &n, n_mig, driver, NULL);
 	vgpu_buf_free(&b);
 	if (r)
 		return r;
-	/* A node that shows the whole table is fine, too. */
-	for (size_t i = 0; i < n; i++) {
-		if (n > 1 && tmp[i].minor != minor)
+	/* A node that shows the whole table is fine, too: of it this device is taken. */
+	while (at < n && n > 1 && dev[at].minor != minor)
+		at++;
+	if (at == n)
+		return -VGPU_E_NO_DEVICE;
+	dev[0] = dev[at];
+	for (size_t i = n, all = n + *n_mig, k = *n_mig = 0; i < all; i++) {
+		if (strcmp(dev[i].pci, dev[0].pci) != 0)
 			continue;
-		*dev = tmp[i];
-		return 0;
+		dev[1 + k++] = dev[i];
+		*n_mig = k;
 	}
-	return -VGPU_E_NO_DEVICE;
+	return 0;
 }
 
 /* A sandbox that got device nodes but no control node. */
-static int try_devices(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, char *driver)
+static int try_devices(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, size_t *n_mig, char *driver)
 {
-	size_t n = 0;
+	cleanup_free struct vgpu_device *one = malloc(sizeof(*one) * VGPU_MAX_DEVICES);
+	cleanup_free struct vgpu_device *migs = malloc(sizeof(*migs) * VGPU_MAX_DEVICES);
+	size_t n = 0, m = 0, more;
 
+	*n_out = *n_mig = 0;
+	if (!one || !migs)
+		return -VGPU_E_NOMEM;
 	for (unsigned minor = 0; minor < VGPU_MAX_DEVICES; minor++) {
 		cleanup_free char *text = NULL;
 		char path[280];
@@ -180,15 +215,23 @@ static int try_devices(const char *dir, struct tr_node *node, struct vgpu_device
 		if ((size_t)snprintf(path, sizeof(path), "%s/nvidia%u", dir, minor) >= sizeof(path))
 			break;
 		text = read_node(path);
-		if (!text || parse_part(text, minor, &devs[n], driver))
+		if (!text || parse_part(text, minor, one, &more, driver))
 			continue;
+		devs[n] = one[0];
+		for (size_t i = 0; i < more && m < VGPU_MAX_DEVICES; i++)
+			migs[m++] = one[1 + i];
 		if (n++ == 0) {
 			snprintf(node->dir, sizeof(node->dir), "%s", dir);
 			snprintf(node->ctl, sizeof(node->ctl), "%s", path);
 		}
 	}
-	*n_out = n;
-	return n ? 0 : -VGPU_E_NO_DEVICE;
+	if (!n)
+		return -VGPU_E_NO_DEVICE;
+	m = MIN(m, VGPU_MAX_DEVICES - n);
+	memcpy(devs + n, migs, m * sizeof(*migs));
+	*n_mig = m;
+	*n_out = filter_devices(node, devs, n, n_mig);
+	return 0;
 }
 
 static int try_dir(const char *dir, struct tr_node *node, struct vgpu_device *devs, size_t *n_out, size_t *n_mig, char *driver,
@@ -205,8 +248,7 @@ static int try_dir(const char *dir, struct tr_node *node, struct vgpu_device *de
 		if (r != -VGPU_E_NO_DEVICE)
 			first = r;
 	}
-	*n_mig = 0; /* several tables of one device each: their MIG devices are left out */
-	if (try_devices(dir, node, devs, n_out, driver) == 0)
+	if (try_devices(dir, node, devs, n_out, n_mig, driver) == 0)
 		return 0;
 	return first;
 }

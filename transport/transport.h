@@ -38,6 +38,9 @@ int tr_enumerate(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, 
 /* As above; MIG devices (util/mig.h) of the devices follow them in devs. */
 int tr_enumerate_all(struct tr_node *node, struct vgpu_device *devs, size_t *n_out, size_t *n_mig_out, char driver[32], struct vgpu_err *err);
 
+/* Whether that compute instance of the device may be used by who sees the node: the capabilities beside it decide, if there are any. */
+bool tr_mig_visible(const struct tr_node *node, unsigned minor, unsigned gi, unsigned ci);
+
 /* ---- monitoring: questions of vgp_mon.def, no session and no worker ---- */
 
 /* An open of the node for tr_monitor_ask, close-on-exec; to be closed by the caller. A descriptor or -status. */

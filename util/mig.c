@@ -80,3 +80,18 @@ void vgpu_mig_device(const struct vgpu_device *gpu, const struct vgpu_mig_profil
 	out->copy_engines = p->copy;
 	out->l2_cache = gpu->l2_cache / VGPU_MIG_PARTS * p->size;
 }
+
+unsigned vgpu_mig_cap(unsigned minor, unsigned gi, int ci)
+{
+	return 3 + (minor * VGPU_MIG_MAX_GI + gi) * (1 + VGPU_MIG_MAX_CI) + (unsigned)(1 + ci);
+}
+
+unsigned vgpu_mig_gi(const struct vgpu_device *mig)
+{
+	return (unsigned)(mig->index - VGPU_MIG_INDEX) % 128 / VGPU_MIG_MAX_CI;
+}
+
+unsigned vgpu_mig_ci(const struct vgpu_device *mig)
+{
+	return (unsigned)(mig->index - VGPU_MIG_INDEX) % VGPU_MIG_MAX_CI;
+}

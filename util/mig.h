@@ -34,6 +34,14 @@ unsigned vgpu_mig_sm(const struct vgpu_device *d, const struct vgpu_mig_profile 
 /* "3g.20gb", "1c.3g.20gb" */
 void vgpu_mig_name(const struct vgpu_mig_profile *p, unsigned slices, char out[32]);
 
+/* The driver's number of the capability to use an instance: of a GPU instance (ci -1) or of a compute instance in it. Only so
+ * many GPUs have any. */
+#define VGPU_MIG_CAP_GPUS 32u
+unsigned vgpu_mig_cap(unsigned minor, unsigned gi, int ci);
+/* Instances that a MIG device is, by its index. */
+unsigned vgpu_mig_gi(const struct vgpu_device *mig);
+unsigned vgpu_mig_ci(const struct vgpu_device *mig);
+
 bool vgpu_is_mig(const struct vgpu_device *d);
 /* Fills in the MIG device of a compute instance. */
 void vgpu_mig_device(const struct vgpu_device *gpu, const struct vgpu_mig_profile *p, unsigned gi, unsigned ci, unsigned slices,
