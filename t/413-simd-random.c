@@ -555,8 +555,9 @@ static bool open_kernel(struct kt *t, const char *be, const char *text, uint64_t
 }
 
 static const char *const forms[] = {
-	"", "masked", "warps=2", "warps=4", "masked,warps=2", "tier0", "yield", "diverge", "diverge,yield,warps=2", "yield,warps=4", "masked,yield",
-	"masked,warps=4,yield", "diverge,warps=4", "diverge,yield", "tier0,diverge,yield",
+	"", "masked", "warps=2", "warps=4,tier1", "masked,warps=2", "tier1", "tier1,whole", "yield", "diverge", "eager", "diverge,yield,warps=2",
+	"tier1,yield,warps=4", "masked,yield", "masked,tier1,warps=4,yield", "whole,diverge,warps=4", "tier1,diverge,yield",
+	"eager,diverge,yield", "whole,diverge,yield", "tier1,diverge,warps=2",
 };
 static const char *const cpus[] = { "avx512", "avx2", "sse4.2" };
 

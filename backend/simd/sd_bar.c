@@ -93,8 +93,8 @@ VGPU_PRINTF(2, 3) static bool bad(struct sd_block *b, const char *fmt, ...)
 	memset(f, 0, sizeof(*f));
 	f->status = VGPU_E_ILLEGAL_INSTRUCTION;
 	memcpy(f->block, b->c.ctaid, sizeof(f->block));
-	if (b->c.fault_ref < b->v->code->meta.n_refs)
-		f->ptx_line = sd_insns_ir(b->v->insns, b->c.fault_ref)->loc.line;
+	if (b->c.fault_ref < b->v->part[b->part]->code->meta.n_refs)
+		f->ptx_line = sd_insns_ir(b->v->part[b->part]->insns, b->c.fault_ref)->loc.line;
 	va_start(ap, fmt);
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
@@ -103,7 +103,7 @@ VGPU_PRINTF(2, 3) static bool bad(struct sd_block *b, const char *fmt, ...)
 
 bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t count, bool waits)
 {
-	const uint32_t warps = b->v->code->meta.W / 32;
+	const uint32_t warps = b->v->part[0]->code->meta.W / 32;
 	struct sd_barrier *r;
 
 	if (id >= SD_NBARRIER)

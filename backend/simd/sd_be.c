@@ -10,6 +10,7 @@
 
 #include "backend/simd/sd_jit.h"
 #include "backend/simd/sd_priv.h"
+#include "util/sys.h"
 
 #define IDLE_MAX 4
 
@@ -133,9 +134,7 @@ static void kernel_free(struct be_kernel *k)
 		return;
 	/* this thread's idle blocks keep variants; their code may outlive the kernel, what it refers to may not be used */
 	free_idle(&idle);
-	for (size_t n = 0; n < k->variants.n; n++)
-		sd_variant_unref(k->variants.v[n]);
-	vgpu_vec_free(&k->variants);
+	sd_variants_free(k);
 	be_interp.kernel_free(k->ik);
 	pthread_mutex_destroy(&k->lock);
 	free(k);
@@ -218,7 +217,7 @@ static struct be_block *block_new(const struct be_launch *l, uint64_t linear, st
 	v = sd_variant_get(k, l, err);
 	if (!v)
 		return NULL;
-	if (!v->code)
+	if (!v->part[0])
 		return interpreted(l, linear, err);
 	b = take_idle(l, v);
 	if (b) {
@@ -245,9 +244,24 @@ static void block_link(struct be_block *b, struct be_block *const *peers, uint32
 		be_interp.block_link(b->ib, ib, n);
 }
 
+/* Runs it, and the blocks behind it up to hi - 1; whether better code is worth it is looked at while that may be. */
+static enum be_run run(struct sd_block *b, uint64_t hi, struct be_fault *fault)
+{
+	uint64_t t0;
+	enum be_run r;
+
+	if (!__atomic_load_n(&b->v->grows, __ATOMIC_RELAXED))
+		return sd_block_run(b, hi, fault);
+	t0 = vgpu_now_ns();
+	r = sd_block_run(b, hi, fault);
+	sd_variant_ran((struct be_kernel *)(uintptr_t)b->l->kernel, b->v, vgpu_now_ns() - t0 - b->waited_ns, b->crossings);
+	b->crossings = b->waited_ns = 0;
+	return r;
+}
+
 static enum be_run block_run(struct be_block *b, struct be_fault *fault)
 {
-	return b->ib ? be_interp.block_run(b->ib, fault) : sd_block_run(&b->b, 0, fault);
+	return b->ib ? be_interp.block_run(b->ib, fault) : run(&b->b, 0, fault);
 }
 
 static void block_free(struct be_block *b)
@@ -278,7 +292,7 @@ static uint64_t blocks_run(const struct be_launch *l, uint64_t lo, uint64_t hi, 
 			*r = be_interp.block_run(b->ib, fault);
 			n += *r == BE_RUN_DONE;
 		} else {
-			*r = sd_block_run(&b->b, hi, fault);
+			*r = run(&b->b, hi, fault);
 			n = b->b.linear - lo + (*r == BE_RUN_DONE);
 		}
 		if (*r == BE_RUN_DONE)
@@ -297,7 +311,7 @@ static bool is_brief(const struct be_launch *l)
 	if (l->cluster[0] * l->cluster[1] * l->cluster[2] > 1)
 		return true;
 	v = sd_variant_ready(l->kernel, l);
-	return v && (!v->code || v->code->meta.n_loops == 0);
+	return v && (!v->part[0] || v->part[0]->code->meta.n_loops == 0);
 }
 
 const struct be_ops be_simd = {

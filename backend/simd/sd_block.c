@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "backend/simd/sd_priv.h"
+#include "util/sys.h"
 
 #ifdef __SSE2__
 #include <xmmintrin.h>
@@ -61,29 +62,53 @@ static uint32_t threads_of(const struct be_launch *l)
 	return l->block[0] * l->block[1] * l->block[2];
 }
 
+/* Frames and rows as large as the part wants them; what is in the frames stays. */
+static bool room_for(struct sd_block *b, const struct sd_part *p)
+{
+	const struct sd_meta *m = &p->code->meta;
+
+	if (p->n_rows > b->n_rows) {
+		uint64_t size = (uint64_t)p->n_rows * m->W * 8;
+		uint64_t *rows = aligned_alloc(64, vgpu_align_up(size, 64));
+
+		if (!rows)
+			return false;
+		memset(rows, 0, size);
+		free(b->c.rows);
+		b->c.rows = rows;
+		b->n_rows = p->n_rows;
+	}
+	if (m->frame_B > b->frame_B) {
+		uint8_t *frames = aligned_alloc(64, (uint64_t)m->frame_B * b->n_gangs);
+
+		if (!frames)
+			return false;
+		for (uint32_t k = 0; k < b->n_gangs && b->frames; k++)
+			memcpy(frames + (uint64_t)k * m->frame_B, b->frames + (uint64_t)k * b->frame_B, b->frame_B);
+		free(b->frames);
+		b->frames = frames;
+		b->frame_B = m->frame_B;
+	}
+	return true;
+}
+
 static bool alloc_memory(struct sd_block *b)
 {
-	const struct sd_meta *m = &b->v->code->meta;
+	const struct sd_meta *m = &b->v->part[0]->code->meta;
 	uint32_t threads = b->n_gangs * m->W;
 
 	b->gangs = calloc(b->n_gangs, sizeof(*b->gangs));
-	b->c.rows = b->v->n_rows ? aligned_alloc(64, vgpu_align_up((uint64_t)b->v->n_rows * m->W * 8, 64)) : NULL;
-	if (b->c.rows)
-		memset(b->c.rows, 0, (uint64_t)b->v->n_rows * m->W * 8);
 	b->c.local_stride = local_stride(m->local_B);
 	b->local_map_B = b->c.local_stride * threads;
 	b->local = b->local_map_B ? map(b->local_map_B) : NULL;
-	b->frames_B = (uint64_t)m->frame_B * b->n_gangs;
-	b->frames = b->frames_B ? aligned_alloc(64, b->frames_B) : NULL;
 	if (m->generic_tid)
 		b->tids = calloc(3 * (size_t)threads, sizeof(*b->tids));
-	return b->gangs && (!b->v->n_rows || b->c.rows) && (!b->local_map_B || b->local) && (!b->frames_B || b->frames) &&
-	       (!m->generic_tid || b->tids) && map_shared(b);
+	return b->gangs && room_for(b, b->v->part[0]) && (!b->local_map_B || b->local) && (!m->generic_tid || b->tids) && map_shared(b);
 }
 
 static void set_tids(struct sd_block *b)
 {
-	uint32_t n = b->n_gangs * b->v->code->meta.W, x = 0, y = 0, z = 0;
+	uint32_t n = b->n_gangs * b->v->part[0]->code->meta.W, x = 0, y = 0, z = 0;
 
 	for (uint32_t t = 0; t < n; t++) {
 		b->tids[t] = x;
@@ -101,7 +126,7 @@ static void set_tids(struct sd_block *b)
 
 static void set_valid(struct sd_block *b)
 {
-	const uint32_t W = b->v->code->meta.W;
+	const uint32_t W = b->v->part[0]->code->meta.W;
 
 	for (uint32_t k = 0; k < b->n_gangs; k++) {
 		struct sd_gang *g = &b->gangs[k];
@@ -134,7 +159,8 @@ static void set_launch(struct sd_block *b, const struct be_launch *l)
 	b->s = l->services;
 	c->params = l->params;
 	c->cancel = (const volatile uint32_t *)l->services->cancel;
-	c->addr = b->v->addr;
+	b->part = 0;
+	c->addr = b->v->part[0]->addr;
 	c->calls = &sd_calls;
 	c->win_base = l->services->window;
 	c->win_mask = window_mask(l->services->window, l->services->window_size);
@@ -175,16 +201,18 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 	}
 	b->dirty = false;
 	for (uint32_t k = 0; k < b->n_gangs; k++) {
-		uint32_t first = k * b->v->code->meta.W;
+		uint32_t first = k * b->v->part[0]->code->meta.W;
 
 		b->gangs[k].state = 0;
+		b->gangs[k].part = 0;
 		b->gangs[k].how = SD_G_RUN;
-		b->gangs[k].live = MIN(b->v->code->meta.W, b->n_threads - first);
+		b->gangs[k].live = MIN(b->v->part[0]->code->meta.W, b->n_threads - first);
 	}
 	if (b->shared_B > RESERVED)
 		memset(c->shared, 0, b->shared_B);
-	if (b->shim)
-		sd_shim_start(b->shim, l, linear, b->v->code->meta.local_B);
+	for (unsigned p = 0; p < 2; p++)
+		if (b->shim[p])
+			sd_shim_start(b->shim[p], l, linear, b->v->part[0]->code->meta.local_B);
 }
 
 bool sd_block_fits(const struct sd_block *b, const struct be_launch *l, const struct sd_variant *v)
@@ -199,7 +227,7 @@ int sd_block_init(struct sd_block *b, const struct be_launch *l, struct sd_varia
 	b->l = l;
 	sd_variant_ref(v);
 	b->n_threads = threads_of(l);
-	b->n_gangs = (b->n_threads + v->code->meta.W - 1) / v->code->meta.W;
+	b->n_gangs = (b->n_threads + v->part[0]->code->meta.W - 1) / v->part[0]->code->meta.W;
 	b->shared_B = shared_bytes(l);
 	if (!alloc_memory(b)) {
 		sd_block_fini(b);
@@ -214,7 +242,8 @@ int sd_block_init(struct sd_block *b, const struct be_launch *l, struct sd_varia
 
 void sd_block_fini(struct sd_block *b)
 {
-	sd_shim_free(b->shim);
+	sd_shim_free(b->shim[0]);
+	sd_shim_free(b->shim[1]);
 	free(b->gangs);
 	free(b->c.rows);
 	free(b->frames);
@@ -231,18 +260,18 @@ void sd_block_fini(struct sd_block *b)
 
 static void enter_gang(struct sd_block *b, uint32_t k)
 {
-	const struct sd_meta *m = &b->v->code->meta;
+	const struct sd_meta *m = &b->v->part[0]->code->meta;
 	struct sd_gang *g = &b->gangs[k];
 	struct sd_ctx *c = &b->c;
 
 	c->gang = k;
 	c->full = g->full;
-	c->frame = b->frames + (uint64_t)k * m->frame_B;
+	c->frame = b->frames + (uint64_t)k * b->frame_B;
 	c->local = b->local + (uint64_t)k * m->W * c->local_stride;
 	c->bar_result = g->result;
 	if (!g->full)
 		memcpy(c->valid, g->valid, sizeof(c->valid));
-	else if (b->v->n_rows || b->v->code->meta.n_states)
+	else
 		memset(c->valid, 0xff, m->W / 8);
 	if (b->tids)
 		for (int d = 0; d < 3; d++)
@@ -254,7 +283,7 @@ static void lanes_left(struct sd_block *b, struct sd_gang *g)
 {
 	uint32_t n = 0;
 
-	for (uint32_t w = 0; w < b->v->code->meta.W / 32; w++) {
+	for (uint32_t w = 0; w < b->v->part[0]->code->meta.W / 32; w++) {
 		b->c.live[w] &= g->valid[w];
 		n += (uint32_t)__builtin_popcount(b->c.live[w]);
 	}
@@ -266,14 +295,77 @@ static void lanes_left(struct sd_block *b, struct sd_gang *g)
 		sd_bar_recheck(b, g, b->c.live);
 }
 
+/* The other half is made now if nobody needed it yet. NULL: the fault is described. */
+static struct sd_part *other_half(struct sd_block *b)
+{
+	struct vgpu_err err = VGPU_ERR_INIT;
+	uint32_t mxcsr = _mm_getcsr();
+	uint64_t t0 = vgpu_now_ns();
+	struct sd_part *p;
+
+	/* compiling is no business of the guard's, nor of the kernel's way with denormals */
+	be_guard_leave();
+	_mm_setcsr(mxcsr & ~MXCSR_FTZ_DAZ);
+	p = sd_variant_other((struct be_kernel *)(uintptr_t)b->l->kernel, b->v, &err);
+	if (p && !room_for(b, p)) {
+		p = NULL;
+		vgpu_err_set(&err, VGPU_E_NOMEM, "no memory for a block of '%s'", b->l->kernel->entry->name);
+	}
+	_mm_setcsr(mxcsr);
+	b->waited_ns += vgpu_now_ns() - t0;
+	be_guard_tls.armed = 1;
+	if (p)
+		return p;
+	memset(b->fault, 0, sizeof(*b->fault));
+	b->fault->status = err.status == VGPU_E_NOMEM ? VGPU_E_NOMEM : VGPU_E_LAUNCH_FAILED;
+	memcpy(b->fault->block, b->c.ctaid, sizeof(b->fault->block));
+	snprintf(b->fault->text, sizeof(b->fault->text), "'%.80s': %.160s", b->l->kernel->entry->name, err.text);
+	b->c.why = SD_WHY_FAULT;
+	return NULL;
+}
+
+static bool set_part(struct sd_block *b, unsigned part)
+{
+	const struct sd_part *p = part ? __atomic_load_n(&b->v->part[1], __ATOMIC_ACQUIRE) : b->v->part[0];
+
+	if (part && (!p || p->n_rows > b->n_rows || p->code->meta.frame_B > b->frame_B))
+		p = other_half(b);
+	if (!p)
+		return false;
+	b->part = part;
+	b->c.addr = p->addr;
+	return true;
+}
+
+/* Until it has ended or waits, through both halves. */
+static uint32_t run_code(struct sd_block *b, uint32_t k)
+{
+	struct sd_gang *g = &b->gangs[k];
+	uint32_t state = g->state, r;
+
+	for (;;) {
+		if (unlikely(b->part != g->part) && !set_part(b, g->part))
+			return SD_GAVE_UP;
+		enter_gang(b, k);
+		r = b->v->part[b->part]->code->fn(&b->c, state);
+		if (likely(r == SD_DONE || r == SD_GAVE_UP || b->c.why != SD_WHY_WORLD))
+			return r;
+		if (*b->s->cancel) {
+			b->c.why = SD_WHY_CANCEL;
+			return SD_GAVE_UP;
+		}
+		b->crossings++;
+		g->part ^= 1;
+		state = r == SD_CROSS ? 0 : r;
+	}
+}
+
 /* BE_RUN_DONE: go on with the next gang. */
 static enum be_run run_gang(struct sd_block *b, uint32_t k)
 {
 	struct sd_gang *g = &b->gangs[k];
-	uint32_t r;
+	uint32_t r = run_code(b, k);
 
-	enter_gang(b, k);
-	r = b->v->code->fn(&b->c, g->state);
 	if (r == SD_DONE) {
 		g->how = SD_G_DONE;
 		b->n_done++;
@@ -354,9 +446,9 @@ static void fault_of_guard(struct sd_block *b)
 {
 	struct be_fault *f = b->fault;
 	uint64_t at = be_guard_addr(), shared = (uint64_t)(uintptr_t)b->shared_map;
-	uint32_t t = b->c.gang * b->v->code->meta.W;
+	uint32_t t = b->c.gang * b->v->part[0]->code->meta.W;
 
-	if (b->shim && sd_shim_guard_fault(b->shim))
+	if (b->shim[b->part] && sd_shim_guard_fault(b->shim[b->part]))
 		return;
 	if (diagnose(b))
 		return;
@@ -378,7 +470,7 @@ static void fault_of_guard(struct sd_block *b)
 static void bad_access(struct sd_block *b)
 {
 	struct be_fault *f = b->fault;
-	const struct ir_insn *i = sd_insns_ir(b->v->insns, b->c.fault_ref);
+	const struct ir_insn *i = sd_insns_ir(b->v->part[b->part]->insns, b->c.fault_ref);
 
 	if (diagnose(b))
 		return;
@@ -387,7 +479,7 @@ static void bad_access(struct sd_block *b)
 	memcpy(f->block, b->c.ctaid, sizeof(f->block));
 	f->ptx_line = i ? i->loc.line : 0;
 	snprintf(f->text, sizeof(f->text), "'%s': illegal or misaligned access by one of the threads from %u on",
-		 i && i->spelling ? i->spelling : "?", b->c.gang * b->v->code->meta.W);
+		 i && i->spelling ? i->spelling : "?", b->c.gang * b->v->part[0]->code->meta.W);
 }
 
 /* Runs b, and then, while they end, the blocks behind it up to hi - 1. */
@@ -404,7 +496,7 @@ enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault
 		fault_of_guard(blk);
 		return BE_RUN_FAULT;
 	}
-	if (b->v->code->meta.ftz)
+	if (b->v->part[0]->code->meta.ftz)
 		_mm_setcsr(mxcsr | MXCSR_FTZ_DAZ);
 	r = run_rounds(b);
 	while (r == BE_RUN_DONE && b->linear + 1 < hi) {
@@ -412,7 +504,7 @@ enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault
 		r = run_rounds(b);
 	}
 	be_guard_leave();
-	if (b->v->code->meta.ftz)
+	if (b->v->part[0]->code->meta.ftz)
 		_mm_setcsr(mxcsr);
 	b->dirty |= r != BE_RUN_DONE;
 	if (r == BE_RUN_FAULT && b->c.why == SD_WHY_ACCESS)

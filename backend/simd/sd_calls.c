@@ -4,34 +4,40 @@
 #include "backend/simd/sd_priv.h"
 #include "util/sys.h"
 
+/* What runs instructions of the part that runs; NULL: no memory. */
+static struct sd_shim *shim(struct sd_block *b)
+{
+	struct sd_shim **s = &b->shim[b->part];
+
+	if (unlikely(!*s)) {
+		*s = sd_shim_new(b->v->part[b->part]->insns);
+		if (*s)
+			sd_shim_start(*s, b->l, b->linear, b->v->part[0]->code->meta.local_B);
+	}
+	return *s;
+}
+
 static bool insn(struct sd_ctx *c, uint32_t ref)
 {
 	struct sd_block *b = c->blk;
+	struct sd_shim *s = shim(b);
 
-	if (unlikely(!b->shim)) {
-		b->shim = sd_shim_new(b->v->insns);
-		if (!b->shim) {
-			b->fault->status = VGPU_E_NOMEM;
-			c->why = SD_WHY_FAULT;
-			return false;
-		}
-		sd_shim_start(b->shim, b->l, b->linear, b->v->code->meta.local_B);
+	if (unlikely(!s)) {
+		b->fault->status = VGPU_E_NOMEM;
+		c->why = SD_WHY_FAULT;
+		return false;
 	}
-	return sd_shim_run(b->shim, c, ref, b->fault);
+	return sd_shim_run(s, c, ref, b->fault);
 }
 
 static void fault(struct sd_ctx *c, uint32_t ref, uint32_t status, uint32_t lane, uint64_t addr)
 {
 	struct sd_block *b = c->blk;
+	struct sd_shim *s = shim(b);
 
-	if (!b->shim) {
-		b->shim = sd_shim_new(b->v->insns);
-		if (b->shim)
-			sd_shim_start(b->shim, b->l, b->linear, b->v->code->meta.local_B);
-	}
 	b->fault->status = (int)status;
-	if (b->shim)
-		sd_shim_fault(b->shim, c, ref, (int)status, lane, addr, b->fault);
+	if (s)
+		sd_shim_fault(s, c, ref, (int)status, lane, addr, b->fault);
 	c->why = SD_WHY_FAULT;
 }
 

@@ -336,7 +336,7 @@ static int module_id(const struct ir_module *m, uint64_t *id, struct vgpu_err *e
 static int send_job(struct sd_jit_job *j, const struct gen_request *r, struct vgpu_err *err)
 {
 	struct sd_jw_compile c = { .func = r->func, .block = { r->block[0], r->block[1], r->block[2] }, .small_grid = r->small_grid,
-				   .isa = r->isa, .warps = r->warps, .tier = r->tier, .flags = r->flags };
+				   .isa = r->isa, .warps = r->warps, .tier = r->tier, .flags = r->flags, .best = r->best };
 	int e = conn_open(err);
 
 	if (e == 0)

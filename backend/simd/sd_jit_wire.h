@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define SD_JW_MAGIC 0x6a676776u    /* "vggj" */
-#define SD_JW_VERSION 1
+#define SD_JW_VERSION 2
 #define SD_JW_TEXTS 4096u          /* of a module */
 #define SD_JW_CHUNK 65536u         /* bytes of a TEXT packet */
 #define SD_JW_SIZE_MAX (1ull << 31)
@@ -47,7 +47,7 @@ struct sd_jw_compile {
 	uint32_t warps;
 	uint32_t tier;
 	uint32_t flags;
-	uint32_t pad;
+	uint32_t best;             /* tier 0: what a higher tier has left in the cache will do as well, and better */
 };
 
 enum sd_jw_from {

@@ -26,15 +26,32 @@ struct be_module {
 	uint64_t *var_addr;
 };
 
-/* A kernel's code for one shape of blocks. Lives while a block, also an idle one, refers to it. */
+/* An object with what its numbers stand for. */
+struct sd_part {
+	uint32_t refs;
+	struct sd_code *code;
+	struct sd_insns *insns;            /* NULL: it refers to no instruction */
+	uint64_t *addr;                    /* by sd_sym */
+	uint32_t n_rows;                   /* that c->rows must have */
+};
+
+/*
+ * A kernel's code for one shape of blocks. Lives while a block, also an idle one, refers to it.
+ *
+ * At first there is code for gangs whose lanes agree (world 0), of tier 0. The other half is made when a gang first
+ * needs it. What then turns out to run for long is compiled anew, better, while it runs: sd_variant_ran() sees to that.
+ */
 struct sd_variant {
 	uint32_t block[3];
 	bool small_grid;
 	uint32_t refs;
-	struct sd_code *code;              /* NULL: interpreted */
-	struct sd_insns *insns;
-	uint64_t *addr;                    /* by sd_sym */
-	uint32_t n_rows;
+	struct sd_part *part[2];           /* [0] NULL: interpreted; [1]: the other half, once it was needed */
+	bool grows;                        /* better code may come */
+	bool eager;                        /* for tests: at once */
+	uint64_t ns, crossings;            /* how long it ran; ways from one half to the other */
+	struct sd_jit_job *job;            /* better code */
+	struct sd_part *better;            /* that has come, and waits for its other half */
+	struct vgpu_err why;               /* why there is no other half */
 };
 
 struct be_kernel {
@@ -46,6 +63,7 @@ struct be_kernel {
 	pthread_mutex_t lock;              /* of variants */
 	struct sd_variant *last;           /* the one that was found last; read without the lock */
 	VGPU_VEC(struct sd_variant *) variants;
+	VGPU_VEC(struct sd_variant *) old; /* there is better code; whoever has just looked one up may still hold it */
 	struct vgpu_err why;               /* of the first variant that isn't compiled */
 };
 
@@ -65,7 +83,8 @@ struct sd_ahead {
 enum sd_gang_state { SD_G_RUN, SD_G_BAR, SD_G_YIELD, SD_G_DONE };
 
 struct sd_gang {
-	uint32_t state;                    /* to go on in */
+	uint32_t state;                    /* to go on in, of part */
+	uint8_t part;
 	uint8_t how;                       /* enum sd_gang_state */
 	uint8_t bar;
 	bool full;
@@ -91,9 +110,13 @@ struct sd_block {
 	uint8_t *shared_map;               /* the reserved range */
 	uint64_t shared_B;
 	uint8_t *local, *frames;
-	uint64_t local_map_B, frames_B;
+	uint64_t local_map_B;
+	uint32_t frame_B;                  /* of one gang */
+	uint32_t n_rows;
 	uint32_t *tids;
-	struct sd_shim *shim;
+	unsigned part;                     /* the one that runs */
+	struct sd_shim *shim[2];           /* by part */
+	uint64_t crossings, waited_ns;     /* since they were looked at; waited for code */
 };
 
 /* A block of either kind. */
@@ -108,6 +131,12 @@ struct be_block {
 /* What the last launch of this shape ran, and NULL when there was another one in between or none. */
 struct sd_variant *sd_variant_ready(const struct be_kernel *k, const struct be_launch *l);
 struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l, struct vgpu_err *err);
+/* The other half; NULL and *err. */
+struct sd_part *sd_variant_other(struct be_kernel *k, struct sd_variant *v, struct vgpu_err *err);
+/* Blocks of it ran that long, with that many ways from half to half; is it worth better code? */
+void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings);
+/* With no block in flight. */
+void sd_variants_free(struct be_kernel *k);
 void sd_variant_ref(struct sd_variant *v);
 void sd_variant_unref(struct sd_variant *v);
 enum sd_isa sd_isa_here(void);

@@ -25,6 +25,7 @@
 #define SD_BLOCK_WARPS 32          /* most of a block */
 
 #define SD_DONE 0u                 /* all lanes have ended */
+#define SD_CROSS 0x40000000u       /* states from here on are the other half's: both number them alike */
 #define SD_GAVE_UP 0xffffffffu     /* cancelled, or a fault was reported: the block is over */
 
 /* c->why, with a state to go on in */
@@ -34,6 +35,7 @@ enum sd_why {
 	SD_WHY_CANCEL,             /* with SD_GAVE_UP: *c->cancel was seen */
 	SD_WHY_FAULT,              /* with SD_GAVE_UP: it was reported */
 	SD_WHY_ACCESS,             /* with SD_GAVE_UP: the access c->fault_ref is misaligned or outside of its space */
+	SD_WHY_WORLD,              /* go on in the object of the other half (GEN_F_WORLD_*), in the same frame */
 };
 
 enum sd_isa { SD_ISA_SSE42, SD_ISA_AVX2, SD_ISA_AVX512, SD_ISA_COUNT };
@@ -114,6 +116,7 @@ struct sd_meta {
 	uint32_t generic_tid;
 	uint32_t ftz;              /* MXCSR: FTZ and DAZ */
 	uint32_t n_refs, n_syms;
+	uint32_t tier, half;       /* as they were asked for: gen_request.tier, GEN_F_WORLD_* of .flags */
 	uint32_t n_loops;          /* 0: a block ends within as many instructions as there are */
 	uint32_t insns, inlined;   /* statistics */
 };

@@ -5,6 +5,7 @@
 
 #include "backend/simd/sd_jit.h"
 #include "backend/simd/sd_priv.h"
+#include "util/cleanup.h"
 
 /* Shapes that get code of their own; further ones share code for any shape. */
 #define SHAPES_MAX 12
@@ -35,11 +36,70 @@ enum sd_isa sd_isa_here(void)
 	return MIN(isa, have);
 }
 
+/* ---- parts ---- */
+
+static void part_unref(struct sd_part *p)
+{
+	if (!p || __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	sd_insns_free(p->insns);
+	sd_unload(p->code);
+	free(p->addr);
+	free(p);
+}
+
+static struct sd_part *part_ref(struct sd_part *p)
+{
+	if (p)
+		__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+	return p;
+}
+
+static bool set_addresses(struct sd_part *p, const struct be_kernel *k)
+{
+	const struct sd_meta *m = &p->code->meta;
+
+	p->addr = calloc(m->n_syms + 1, sizeof(*p->addr));
+	for (uint32_t n = 0; p->addr && n < m->n_syms; n++) {
+		const struct sd_sym *s = &p->code->syms[n];
+
+		p->addr[n] = s->kind == IR_SYM_FUNC ? be_interp.func_addr(k->bm->im, s->index) : k->bm->var_addr[s->index];
+	}
+	return p->addr != NULL;
+}
+
+/* Takes the code over. */
+static struct sd_part *part_new(struct be_kernel *k, struct sd_code *code, struct vgpu_err *err)
+{
+	struct sd_part *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		sd_unload(code);
+		vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a kernel");
+		return NULL;
+	}
+	p->refs = 1;
+	p->code = code;
+	if (code->meta.n_refs && sd_insns_new(&p->insns, k->ik, code->meta.W, code->refs, code->meta.n_refs, err)) {
+		part_unref(p);
+		return NULL;
+	}
+	p->n_rows = p->insns ? MAX(sd_insns_rows(p->insns), code->meta.n_rows) : 0;
+	if (!set_addresses(p, k)) {
+		part_unref(p);
+		vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a kernel");
+		return NULL;
+	}
+	return p;
+}
+
+/* ---- variants ---- */
+
 static void variant_free(struct sd_variant *v)
 {
-	sd_insns_free(v->insns);
-	sd_unload(v->code);
-	free(v->addr);
+	part_unref(v->part[0]);
+	part_unref(v->part[1]);
+	part_unref(v->better);
 	free(v);
 }
 
@@ -54,60 +114,126 @@ void sd_variant_unref(struct sd_variant *v)
 		variant_free(v);
 }
 
-static bool set_addresses(struct sd_variant *v, const struct be_kernel *k)
+/* The kernel goes; its module is still there. */
+void sd_variants_free(struct be_kernel *k)
 {
-	const struct sd_meta *m = &v->code->meta;
-
-	v->addr = calloc(m->n_syms + 1, sizeof(*v->addr));
-	for (uint32_t n = 0; v->addr && n < m->n_syms; n++) {
-		const struct sd_sym *s = &v->code->syms[n];
-
-		v->addr[n] = s->kind == IR_SYM_FUNC ? be_interp.func_addr(k->bm->im, s->index) : k->bm->var_addr[s->index];
+	for (size_t n = 0; n < k->variants.n; n++) {
+		sd_jit_job_free(k->variants.v[n]->job);
+		k->variants.v[n]->job = NULL;
+		sd_variant_unref(k->variants.v[n]);
 	}
-	return v->addr != NULL;
+	for (size_t n = 0; n < k->old.n; n++)
+		sd_variant_unref(k->old.v[n]);
+	vgpu_vec_free(&k->variants);
+	vgpu_vec_free(&k->old);
 }
 
-/* For tests: a comma-separated list of words that change what is generated. */
-static void test_options(struct gen_request *r)
+/* For tests: a comma-separated list of words that change what is generated. NULL: as usual. */
+static const char *test_words(void)
 {
-	const char *s = getauxval(AT_SECURE) ? NULL : getenv("VGPU_SIMD");
-	const char *p = s ? strstr(s, "warps=") : NULL;
+	return getauxval(AT_SECURE) ? NULL : getenv("VGPU_SIMD");
+}
 
-	r->tier = 1;
+static bool has_word(const char *s, const char *word)
+{
+	return s && strstr(s, word);
+}
+
+/* What all requests for the variant have in common. tier, half: unless a test wants it otherwise. */
+static struct gen_request request(const struct sd_variant *v, const struct be_kernel *k, unsigned tier, uint32_t half)
+{
+	struct gen_request r = { .m = k->bm->ir, .func = k->func, .small_grid = v->small_grid, .isa = sd_isa_here(), .tier = tier };
+	const char *s = test_words(), *p = s ? strstr(s, "warps=") : NULL;
+
+	memcpy(r.block, v->block, sizeof(r.block));
+	r.best = tier == 0;
+	r.flags = half;
 	if (!s)
-		return;
+		return r;
 	if (p)
-		r->warps = (unsigned)atoi(p + 6);
-	if (strstr(s, "masked"))
-		r->flags |= GEN_F_MASKED;
-	if (strstr(s, "yield"))
-		r->flags |= GEN_F_YIELD;
-	if (strstr(s, "diverge"))
-		r->flags |= GEN_F_DIVERGE;
-	if (strstr(s, "tier0"))
-		r->tier = 0;
+		r.warps = (unsigned)atoi(p + 6);
+	if (has_word(s, "masked"))
+		r.flags |= GEN_F_MASKED;
+	if (has_word(s, "yield"))
+		r.flags |= GEN_F_YIELD;
+	if (has_word(s, "diverge"))
+		r.flags |= GEN_F_DIVERGE;
+	if (has_word(s, "tier"))
+		r.tier = has_word(s, "tier0") ? 0 : 1;
+	if (has_word(s, "whole") || has_word(s, "masked"))
+		r.flags &= ~(uint32_t)(GEN_F_WORLD_0 | GEN_F_WORLD_1);
+	return r;
+}
+
+/* May better code come for it? Tests that ask for some kind of code want it to stay. */
+static bool may_grow(const struct sd_part *p)
+{
+	return p && !has_word(test_words(), "tier") && !has_word(test_words(), "masked") && !has_word(test_words(), "whole") &&
+	       (p->code->meta.tier == 0 || p->code->meta.half);
 }
 
 static int compile(struct sd_variant *v, struct be_kernel *k, struct vgpu_err *err)
 {
-	struct gen_request r = { .m = k->bm->ir, .func = k->func, .small_grid = v->small_grid, .isa = sd_isa_here() };
-	int rc;
+	struct gen_request r = request(v, k, 0, GEN_F_WORLD_0);
+	struct sd_code *code;
+	int rc = sd_jit_compile(&code, &r, err);
 
-	memcpy(r.block, v->block, sizeof(r.block));
-	test_options(&r);
-	rc = sd_jit_compile(&v->code, &r, err);
 	if (rc)
 		return rc;
-	if (v->code->meta.n_refs)
-		rc = sd_insns_new(&v->insns, k->ik, v->code->meta.W, v->code->refs, v->code->meta.n_refs, err);
-	v->n_rows = v->insns ? MAX(sd_insns_rows(v->insns), v->code->meta.n_rows) : 0;
-	if (!rc && !set_addresses(v, k))
-		rc = vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a kernel");
-	if (rc) {
-		sd_unload(v->code);
-		v->code = NULL;
+	v->part[0] = part_new(k, code, err);
+	v->grows = may_grow(v->part[0]);
+	v->eager = has_word(test_words(), "eager");
+	return v->part[0] ? 0 : -err->status;
+}
+
+static bool are_halves(const struct sd_meta *a, const struct sd_meta *b)
+{
+	return a->half == GEN_F_WORLD_0 && b->half == GEN_F_WORLD_1 && a->W == b->W && a->local_B == b->local_B &&
+	       a->generic_tid == b->generic_tid && a->ftz == b->ftz;
+}
+
+/* The other half of p, which has gangs of the same size. */
+static struct gen_request request_other(const struct sd_variant *v, const struct be_kernel *k, const struct sd_part *p)
+{
+	struct gen_request r = request(v, k, 0, GEN_F_WORLD_1);
+
+	r.warps = p->code->meta.W / 32;
+	return r;
+}
+
+/* With k->lock held. */
+static void compile_other(struct sd_variant *v, struct be_kernel *k)
+{
+	struct gen_request r = request_other(v, k, v->part[0]);
+	struct sd_code *code;
+	struct sd_part *p;
+
+	if (sd_jit_compile(&code, &r, &v->why))
+		return;
+	if (!are_halves(&v->part[0]->code->meta, &code->meta)) {
+		sd_unload(code);
+		vgpu_err_set(&v->why, VGPU_E_INTERNAL, "the compiled halves of '%s' don't fit", k->entry->name);
+		return;
 	}
-	return rc;
+	p = part_new(k, code, &v->why);
+	if (p)
+		__atomic_store_n(&v->part[1], p, __ATOMIC_RELEASE);
+}
+
+struct sd_part *sd_variant_other(struct be_kernel *k, struct sd_variant *v, struct vgpu_err *err)
+{
+	struct sd_part *p = __atomic_load_n(&v->part[1], __ATOMIC_ACQUIRE);
+
+	if (p)
+		return p;
+	pthread_mutex_lock(&k->lock);
+	if (!v->part[1] && !v->why.status)
+		compile_other(v, k);
+	p = v->part[1];
+	if (!p)
+		*err = v->why;
+	pthread_mutex_unlock(&k->lock);
+	return p;
 }
 
 static bool is_for(const struct sd_variant *v, const uint32_t block[3], bool small)
@@ -172,6 +298,121 @@ struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l
 		__atomic_store_n(&k->last, v, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&k->lock);
 	return v;
+}
+
+/* ---- better code ---- */
+
+/* Run time from which a kernel is worth tier 1, and ways between halves from which they are worth being one. */
+#define WORTH_NS 20000000u
+#define WORTH_CROSSINGS 20000u
+
+static void no_better(struct sd_variant *v)
+{
+	part_unref(v->better);
+	v->better = NULL;
+	__atomic_store_n(&v->grows, false, __ATOMIC_RELAXED);
+}
+
+static void start(struct sd_variant *v, const struct gen_request *r)
+{
+	struct vgpu_err err = VGPU_ERR_INIT;
+
+	/* what runs will do */
+	if (sd_jit_start(&v->job, r, &err))
+		no_better(v);
+}
+
+static void start_better(struct be_kernel *k, struct sd_variant *v, bool whole)
+{
+	struct gen_request r = request(v, k, 1, whole ? 0 : GEN_F_WORLD_0);
+
+	start(v, &r);
+}
+
+/* The variant with other code, in its place. Takes the parts over. */
+static void replace(struct be_kernel *k, struct sd_variant *v, struct sd_part *p, struct sd_part *other)
+{
+	struct sd_variant *n = calloc(1, sizeof(*n));
+
+	if (!n || !vgpu_vec_push(&k->old, v)) {
+		free(n);
+		part_unref(p);
+		part_unref(other);
+		return;
+	}
+	memcpy(n->block, v->block, sizeof(n->block));
+	n->small_grid = v->small_grid;
+	n->refs = 1;
+	n->part[0] = p;
+	n->part[1] = other;
+	n->grows = p->code->meta.half;
+	n->eager = v->eager;
+	for (size_t i = 0; i < k->variants.n; i++)
+		if (k->variants.v[i] == v)
+			k->variants.v[i] = n;
+	if (k->last == v)
+		__atomic_store_n(&k->last, n, __ATOMIC_RELEASE);
+}
+
+/* Better code has come. A half whose other half was needed before waits for one that fits. */
+static void take_better(struct be_kernel *k, struct sd_variant *v, struct sd_part *p)
+{
+	struct sd_part *first = TAKE_PTR(v->better);
+	struct gen_request r;
+
+	if (first) {
+		if (are_halves(&first->code->meta, &p->code->meta)) {
+			replace(k, v, first, p);
+		} else {
+			part_unref(first);
+			part_unref(p);
+		}
+	} else if (!p->code->meta.half || !v->part[1]) {
+		replace(k, v, p, NULL);
+	} else if (are_halves(&p->code->meta, &v->part[1]->code->meta)) {
+		replace(k, v, p, part_ref(v->part[1]));
+	} else {
+		v->better = p;
+		r = request_other(v, k, p);
+		start(v, &r);
+		return;
+	}
+	no_better(v);
+}
+
+/* With k->lock held. */
+static void poll_better(struct be_kernel *k, struct sd_variant *v)
+{
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct sd_code *code = NULL;
+	struct sd_part *p;
+	int r = sd_jit_poll(v->job, &code, &err);
+
+	if (r == -VGPU_E_NOT_READY)
+		return;
+	sd_jit_job_free(TAKE_PTR(v->job));
+	p = r ? NULL : part_new(k, code, &err);
+	if (p)
+		take_better(k, v, p);
+	else
+		no_better(v);
+}
+
+void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings)
+{
+	ns = __atomic_add_fetch(&v->ns, ns, __ATOMIC_RELAXED);
+	crossings = __atomic_add_fetch(&v->crossings, crossings, __ATOMIC_RELAXED);
+	if (!v->eager && ns < WORTH_NS && crossings < WORTH_CROSSINGS)
+		return;
+	if (pthread_mutex_trylock(&k->lock))
+		return;
+	if (v->grows && v->job)
+		poll_better(k, v);
+	else if (v->grows && (crossings >= WORTH_CROSSINGS || (v->eager && crossings)))
+		start_better(k, v, true);
+	else if (v->grows && (ns >= WORTH_NS || v->eager) && v->part[0]->code->meta.tier == 0)
+		start_better(k, v, false);
+	pthread_mutex_unlock(&k->lock);
 }
 
 const char *sd_kernel_why(const struct be_kernel *k)

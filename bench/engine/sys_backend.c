@@ -47,11 +47,12 @@ static void no_free(void *cookie, uint64_t addr)
 static void parse(struct backend *b, const char *text)
 {
 	struct ptx_source src = { text, strlen(text), "kernels.ptx" };
+	struct ptx_options o = { .keep_text = true };
 	double t0 = now_s();
 	struct ptx_diag d;
 
 	ptx_diag_init(&d);
-	if (ptx_compile(&src, 1, 0, &b->m, &d, &b->err))
+	if (ptx_compile_opts(&src, 1, &o, &b->m, &d, &b->err))
 		die("kernels.ptx: %s\n%s", b->err.text, vgpu_buf_text(&d.errors));
 	ptx_diag_fini(&d);
 	b->parse_ms = (now_s() - t0) * 1e3;
@@ -72,7 +73,9 @@ static const char *backend_open(struct system *s)
 	if (!ops)
 		return "not in this build";
 #ifdef VGPU_LLVM
-	sd_jit_set_local(gen_kernel);
+	/* as the engine does it, unless there is only this program */
+	if (!getenv("VGPU_JIT"))
+		sd_jit_set_local(gen_kernel);
 #else
 	if (ops == &be_simd)
 		return "not in this build";

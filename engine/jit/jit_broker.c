@@ -407,6 +407,14 @@ static bool on_compile(struct broker *b, size_t n)
 	m = vgpu_htab_get(&b->modules, c.module);
 	if (!m || !m->complete)
 		return false;
+	if (c.best && c.tier == 0) {
+		struct sd_jw_compile better = c;
+
+		better.tier = 1;
+		jit_key_kernel(&m->key, &better, &key);
+		if (from_cache(b, &c, &key, t0))
+			return true;
+	}
 	jit_key_kernel(&m->key, &c, &key);
 	if (from_cache(b, &c, &key, t0))
 		return true;

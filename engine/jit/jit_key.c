@@ -118,6 +118,8 @@ void jit_key_kernel(const struct jit_key *module, const struct sd_jw_compile *c,
 	/* numbers of this connection */
 	all.c.h = (struct sd_jw_head){ 0 };
 	all.c.module = 0;
+	/* not what is wanted, but what would do */
+	all.c.best = 0;
 	XXH128_canonicalFromHash(&h, XXH3_128bits(&all, sizeof(all)));
 	memcpy(out->b, h.digest, sizeof(out->b));
 }

@@ -41,6 +41,8 @@ struct gen_emit {
 	val *park;                         /* general: lanes at a barrier */
 	val live[GEN_MAX_NG], full, spins;
 	val steps;                         /* GEN_F_DIVERGE: blocks of world 0 so far */
+	bool has[2];                       /* the worlds that are in this object */
+	val *cross;                        /* by group: lanes that take a branch, between halves */
 	struct gen_mask m;
 	VGPU_VEC(struct gen_state) states;
 	uint32_t frame_B;
@@ -57,6 +59,15 @@ void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x);
 int gen_emit_func(struct gen_emit *e);
 /* To sd_ctx.live: lanes that have not ended. */
 void gen_put_live(struct gen_emit *e);
+
+/* ---- cross.c: between the halves of a kernel's code ---- */
+enum gen_cross { GEN_CROSS_START, GEN_CROSS_PART, GEN_CROSS_ENTER, GEN_CROSS_MET, GEN_CROSS_KINDS };
+/* Lanes that take the branch of the block (PART): allocas. */
+const val *gen_cross_slots(struct gen_emit *e);
+void gen_cross_leave(struct gen_emit *e, uint32_t state);
+void gen_cross_out(struct gen_emit *e, enum gen_cross how, uint32_t b);
+/* What follows comes from there. */
+void gen_cross_in(struct gen_emit *e, enum gen_cross how, uint32_t b);
 
 /* ---- place.c: registers ---- */
 /* The register's value as a number (a NaN's bits don't matter) or with its exact bits. */

@@ -130,6 +130,7 @@ struct gen_func {
 	bool spins, general;
 	bool only_masked;                  /* for tests: never world 0 */
 	bool yields, diverges;             /* for tests: GEN_F_YIELD, GEN_F_DIVERGE */
+	uint32_t half;                     /* GEN_F_WORLD_0, GEN_F_WORLD_1 or neither */
 	struct gen_shp *shp[2];            /* by world: convergent, masked */
 	uint32_t block[3];                 /* threads; 0: unknown */
 	bool small_grid;

@@ -22,11 +22,14 @@
 
 struct ir_module;
 
-enum gen_flags {               /* gen_request.flags: for tests */
+enum gen_flags {               /* gen_request.flags; the first ones are for tests */
 	GEN_F_MASKED = 1u << 0,    /* masked code only: as if every branch diverged */
 	GEN_F_YIELD = 1u << 1,     /* gives way at every place where it could */
 	GEN_F_DIVERGE = 1u << 2,   /* leaves the convergent code early, without need */
 	GEN_F_STRICT = 1u << 3,    /* no contraction of mul and add */
+	/* One half of the code, which leads to the other one through the frame (SD_WHY_WORLD); none of the two: all of it */
+	GEN_F_WORLD_0 = 1u << 4,   /* for gangs whose lanes agree at every branch */
+	GEN_F_WORLD_1 = 1u << 5,   /* for any lanes */
 };
 
 struct gen_request {
@@ -38,6 +41,7 @@ struct gen_request {
 	unsigned warps;            /* of a gang; 0: chosen */
 	unsigned tier;             /* 0: compiled fast, 1: to run fast */
 	uint32_t flags;            /* GEN_F_… */
+	bool best;                 /* of vgpu-jit: code of tier 1 that is in its cache is as welcome as that of tier 0 */
 };
 
 struct gen_object {

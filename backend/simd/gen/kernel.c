@@ -365,7 +365,7 @@ static void open_module(struct gen *g)
 static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 {
 	size_t n = f->regs.n + 1, nb = f->blocks.n + 1;
-	struct gen_emit e = { .g = g, .f = f };
+	struct gen_emit e = { .g = g, .f = f, .has = { !f->half || f->half == GEN_F_WORLD_0, !f->half || f->half == GEN_F_WORLD_1 } };
 	int r = -VGPU_E_NOMEM;
 
 	e.place[0] = calloc(n, sizeof(*e.place[0]));
@@ -604,9 +604,10 @@ static unsigned choose_warps(struct gen *g, const struct gen_request *r, const s
 	if (!threads || threads % 32 || even == EVEN_NOT || (even == EVEN_NEARLY && r->isa != SD_ISA_AVX512))
 		return 1;
 	live = MAX(live_vectors(f), 1u);
+	/* a wider gang is more code, which is what tier 0 has to be quick with */
 	if (!f->loops.n && insns <= 24)
 		live = 1;
-	else if (!f->loops.n || even == EVEN_NEARLY)
+	else if (!f->loops.n || even == EVEN_NEARLY || r->tier == 0)
 		most = 2;
 	while (2 * w <= most && threads / 32 % (2 * w) == 0 && 2 * w * groups * live <= room)
 		w *= 2;
@@ -624,6 +625,7 @@ static void fill_meta(const struct gen *g, struct gen_func *f, struct gen_object
 		m->n_rows = MAX(m->n_rows, f->insts.v[k]->in->n_rows);
 	m->local_B = f->local_B;
 	m->generic_tid = f->block[0] == 0;
+	m->half = f->half;
 	m->ftz = g->ftz;
 	m->n_refs = (uint32_t)f->refs.n;
 	m->n_syms = (uint32_t)f->syms.n;
@@ -653,6 +655,7 @@ static void open_func(struct gen_func *f, const struct gen_request *r, const str
 	f->only_masked = (r->flags & GEN_F_MASKED) != 0;
 	f->yields = (r->flags & GEN_F_YIELD) != 0;
 	f->diverges = (r->flags & GEN_F_DIVERGE) != 0;
+	f->half = r->flags & (GEN_F_WORLD_0 | GEN_F_WORLD_1);
 	memcpy(f->block, r->block, sizeof(f->block));
 }
 
@@ -684,8 +687,10 @@ static int with_kernel(const struct gen_request *r, const struct be_kernel *ik, 
 	}
 	if (g.tm)
 		LLVMDisposeTargetMachine(g.tm);
-	if (!rc)
+	if (!rc) {
 		fill_meta(&g, &f, out);
+		out->meta.tier = r->tier;
+	}
 	gen_func_free(&f);
 	return rc;
 }

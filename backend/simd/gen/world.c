@@ -125,7 +125,6 @@ static uint32_t join_of(const struct gen_emit *e, uint32_t b)
 }
 
 
-
 static LLVMBasicBlockRef next_in_comp(struct gen_emit *e, uint32_t b)
 {
 	const struct gen_func *f = e->f;
@@ -208,6 +207,11 @@ static void enter_masked(struct gen_emit *e, uint32_t b)
 {
 	val ones[GEN_MAX_NG];
 
+	if (!e->has[1]) {
+		gen_cross_out(e, GEN_CROSS_ENTER, b);
+		return;
+	}
+
 	for (unsigned n = 0; n < e->g->NG; n++)
 		ones[n] = LLVMConstAllOnes(LLVMVectorType(e->g->i1, e->g->G));
 	move_live(e, e->f->blocks.v[b].live_in, 0, 1);
@@ -238,6 +242,11 @@ static void part(struct gen_emit *e, uint32_t b, const val *p)
 	const struct gen_block *k = &e->f->blocks.v[b];
 	val not[GEN_MAX_NG];
 
+	if (!e->has[1]) {
+		store_mask(e, gen_cross_slots(e), p);
+		gen_cross_out(e, GEN_CROSS_PART, b);
+		return;
+	}
 	for (uint32_t r = 0; r < e->f->regs.n; r++)
 		if (gen_in(e->f->blocks.v[k->succ[0]].live_in, r) || gen_in(e->f->blocks.v[k->succ[1]].live_in, r))
 			gen_move_world(e, r, 0, 1);
@@ -530,8 +539,6 @@ static void sleep_(struct gen_emit *e, uint32_t b)
 
 /* ---- general functions: the end of a sweep ---- */
 
-
-
 /*
  * All blocks have had their turn. Lanes at some block's start: again (after a
  * while, when others have had theirs). Else those at a barrier wait; else all
@@ -625,6 +632,14 @@ static void read_pred(struct gen_emit *e, const struct gen_block *k, struct gen_
 		p->v[n] = LLVMBuildNot(g->b, p->v[n], "");
 }
 
+/* Does world 0 ask at the end of b whether lanes agree? */
+static bool may_part(const struct gen_emit *e, uint32_t b)
+{
+	const struct gen_block *k = &e->f->blocks.v[b];
+
+	return k->term == GEN_T_COND && e->f->shp[0][k->pred_reg].shape != GEN_U;
+}
+
 static void cond_0(struct gen_emit *e, uint32_t b)
 {
 	struct gen *g = e->g;
@@ -639,6 +654,8 @@ static void cond_0(struct gen_emit *e, uint32_t b)
 		LLVMDeleteBasicBlock(apart);
 		return;
 	}
+	/* the other half knows it by the analysis alone */
+	e->failed |= !may_part(e, b);
 	LLVMBuildCondBr(g->b, gen_any(g, p.v, true), e->bb[0][k->succ[0]], some);
 	gen_at(e, some);
 	LLVMBuildCondBr(g->b, gen_any(g, p.v, false), apart, e->bb[0][k->succ[1]]);
@@ -746,6 +763,11 @@ static void arrive(struct gen_emit *e, uint32_t b)
 	gen_at(e, run);
 }
 
+static bool meets_at(const struct gen_emit *e, uint32_t b)
+{
+	return !e->f->blocks.v[b].div && is_join(e, b) && can_return(e, b);
+}
+
 static void block_1(struct gen_emit *e, uint32_t b)
 {
 	struct gen *g = e->g;
@@ -756,13 +778,16 @@ static void block_1(struct gen_emit *e, uint32_t b)
 	e->now++;
 	e->m.full = false;
 	gen_at(e, e->bb[1][b]);
-	if (!k->div && is_join(e, b) && can_return(e, b)) {
+	if (meets_at(e, b)) {
 		LLVMBasicBlockRef back = gen_new_bb(e, "met");
 
 		LLVMBuildCondBr(g->b, LLVMBuildLoad2(g->b, g->i1, e->full, ""), back, stay_bb(e, b));
 		gen_at(e, back);
 		move_live(e, k->live_in, 1, 0);
-		LLVMBuildBr(g->b, e->bb[0][b]);
+		if (e->has[0])
+			LLVMBuildBr(g->b, e->bb[0][b]);
+		else
+			gen_cross_out(e, GEN_CROSS_MET, b);
 		gen_at(e, e->stay[b]);
 	} else if (e->stay[b]) {
 		LLVMBuildBr(g->b, e->stay[b]);
@@ -800,6 +825,30 @@ static void block_1(struct gen_emit *e, uint32_t b)
 
 /* ---- the function ---- */
 
+/* The ways into the half that is here. */
+static void ways_in(struct gen_emit *e)
+{
+	for (uint32_t n = 0; n < e->f->n_order; n++) {
+		uint32_t b = e->f->order[n];
+		val p[GEN_MAX_NG];
+
+		e->world = e->has[1];
+		if (e->has[0] && meets_at(e, b)) {
+			gen_cross_in(e, GEN_CROSS_MET, b);
+			LLVMBuildBr(e->g->b, e->bb[0][b]);
+		}
+		if (e->has[1] && (e->f->blocks.v[b].guard || e->f->diverges)) {
+			gen_cross_in(e, GEN_CROSS_ENTER, b);
+			enter_masked(e, b);
+		}
+		if (e->has[1] && may_part(e, b)) {
+			gen_cross_in(e, GEN_CROSS_PART, b);
+			load_mask(e, gen_cross_slots(e), p);
+			part(e, b, p);
+		}
+	}
+}
+
 static void start_masked(struct gen_emit *e)
 {
 	struct gen *g = e->g;
@@ -834,7 +883,9 @@ int gen_emit_func(struct gen_emit *e)
 {
 	struct gen *g = e->g;
 	LLVMBasicBlockRef start, full, masked, top;
-	val is_full;
+	val is_full, cross[GEN_MAX_NG] = { 0 };
+
+	e->cross = cross;
 
 	e->entry = gen_new_bb(e, "entry");
 	start = gen_new_bb(e, "start");
@@ -846,7 +897,7 @@ int gen_emit_func(struct gen_emit *e)
 	e->sweep = gen_new_bb(e, "sweep");
 	for (uint32_t k = 0; k < e->f->n_order; k++)
 		for (unsigned w = 0; w < 2; w++)
-			e->bb[w][e->f->order[k]] = gen_new_bb(e, w ? "m" : "f");
+			e->bb[w][e->f->order[k]] = e->has[w] ? gen_new_bb(e, w ? "m" : "f") : NULL;
 	for (unsigned n = 0; n < g->NG; n++)
 		e->live[n] = gen_alloca(e, gen_mask_type(g));
 	e->full = gen_alloca(e, g->i1);
@@ -867,18 +918,26 @@ int gen_emit_func(struct gen_emit *e)
 		is_full = LLVMConstNull(g->i32);
 	LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, is_full, LLVMConstNull(g->i32), ""), full, masked);
 	gen_at(e, full);
-	LLVMBuildBr(g->b, e->bb[0][e->f->order[0]]);
+	if (e->has[0])
+		LLVMBuildBr(g->b, e->bb[0][e->f->order[0]]);
+	else
+		gen_cross_leave(e, SD_CROSS);
 	gen_at(e, masked);
-	start_masked(e);
+	if (e->has[1])
+		start_masked(e);
+	else
+		gen_cross_leave(e, SD_CROSS);
 	gen_at(e, e->done);
 	LLVMBuildRet(g->b, LLVMConstInt(g->i32, SD_DONE, 0));
 	gen_at(e, e->gave_up);
 	LLVMBuildRet(g->b, LLVMConstInt(g->i32, SD_GAVE_UP, 0));
-	for (uint32_t k = 0; k < e->f->n_order && !e->failed; k++)
+	if (!e->has[0] || !e->has[1])
+		ways_in(e);
+	for (uint32_t k = 0; k < e->f->n_order && !e->failed && e->has[0]; k++)
 		block_0(e, e->f->order[k]);
-	for (uint32_t k = 0; k < e->f->n_order && !e->failed; k++)
+	for (uint32_t k = 0; k < e->f->n_order && !e->failed && e->has[1]; k++)
 		block_1(e, e->f->order[k]);
-	if (e->f->general && !e->failed)
+	if (e->f->general && !e->failed && e->has[1])
 		sweep(e);
 	else
 		LLVMDeleteBasicBlock(e->sweep);
