@@ -1,6 +1,8 @@
 /*
  * vfs_show_metrics.c: <mount>/metrics: Prometheus' text format, version 0.0.4.
  * The metrics are the rows of metrics.def; here is how they are written down.
+ * metrics.strict is the same but for the two inherited spellings that
+ * Prometheus' linter objects to.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +57,7 @@ static void own_labels(struct vgpu_buf *b, const struct vgpu_device *d)
 }
 
 /* dcgm-exporter's labels; NVML's form of the PCI address, with a domain of eight digits. */
-static void dcgm_labels(struct vgpu_buf *b, const struct vgpu_device *d, const char *host)
+static void dcgm_labels(struct vgpu_buf *b, const struct vgpu_device *d, const char *host, bool strict)
 {
 	char text[64];
 	unsigned domain = 0, bus = 0, dev = 0, fn = 0;
@@ -69,7 +71,7 @@ static void dcgm_labels(struct vgpu_buf *b, const struct vgpu_device *d, const c
 	vgpu_buf_str(b, ",");
 	label(b, "device", text);
 	vgpu_buf_str(b, ",");
-	label(b, "modelName", d->name);
+	label(b, strict ? "model_name" : "modelName", d->name);
 	vgpu_buf_str(b, ",");
 	label(b, "Hostname", host);
 	vgpu_buf_str(b, ",");
@@ -91,7 +93,19 @@ static void head(struct vgpu_buf *b, const char *name, const char *help, enum ty
 		vgpu_buf_printf(b, "# TYPE %s %s\n", name, type == GAUGE ? "gauge" : "counter");
 }
 
+/* A name may not end in what its type is called. */
+static const char *name_of(const struct metric *m, bool strict, char buf[64])
+{
+	size_t len = strlen(m->name);
+
+	if (!strict || len < 8 || len >= 64 || strcmp(m->name + len - 8, "_COUNTER") != 0)
+		return m->name;
+	snprintf(buf, 64, "%.*s_TOTAL", (int)len - 8, m->name);
+	return buf;
+}
+
 struct all {
+	bool strict;
 	struct vgp_telemetry t[VGPU_MAX_DEVICES];
 	struct vgpu_buf dcgm[VGPU_MAX_DEVICES], own[VGPU_MAX_DEVICES];   /* labels */
 };
@@ -99,13 +113,15 @@ struct all {
 static void print_metric(struct vgpu_buf *b, const struct metric *m, struct all *a, size_t n)
 {
 	bool dcgm = strncmp(m->name, "DCGM_", 5) == 0;
+	char buf[64];
+	const char *name = name_of(m, a->strict, buf);
 
-	head(b, m->name, m->help, m->type);
+	head(b, name, m->help, m->type);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t v;
 
 		memcpy(&v, (const char *)&a->t[i] + m->field, sizeof(v));
-		vgpu_buf_printf(b, "%s{%s}", m->name, vgpu_buf_text(dcgm ? &a->dcgm[i] : &a->own[i]));
+		vgpu_buf_printf(b, "%s{%s}", name, vgpu_buf_text(dcgm ? &a->dcgm[i] : &a->own[i]));
 		/* MiB are whole ones */
 		if (m->divisor == 1 << 20)
 			number(b, v >> 20, 1);
@@ -142,7 +158,7 @@ static void print_procs(const struct vfs_show *s, struct vgpu_buf *b, struct all
 	}
 }
 
-void show_metrics(const struct vfs_show *s, struct vgpu_buf *b)
+static void show(const struct vfs_show *s, struct vgpu_buf *b, bool strict)
 {
 	const struct vfs_live *l = &s->src->live;
 	size_t n = s->src->devs.n;
@@ -153,11 +169,12 @@ void show_metrics(const struct vfs_show *s, struct vgpu_buf *b)
 		free(a);
 		return;
 	}
+	a->strict = strict;
 	if (gethostname(host, sizeof(host) - 1))
 		host[0] = 0;
 	for (size_t i = 0; i < n; i++) {
 		l->telemetry(l->arg, s->src->devs.key[i], &a->t[i]);
-		dcgm_labels(&a->dcgm[i], &s->src->devs.dev[i], host);
+		dcgm_labels(&a->dcgm[i], &s->src->devs.dev[i], host, strict);
 		own_labels(&a->own[i], &s->src->devs.dev[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
@@ -173,4 +190,14 @@ void show_metrics(const struct vfs_show *s, struct vgpu_buf *b)
 		vgpu_buf_free(&a->own[i]);
 	}
 	free(a);
+}
+
+void show_metrics(const struct vfs_show *s, struct vgpu_buf *b)
+{
+	show(s, b, false);
+}
+
+void show_metrics_strict(const struct vfs_show *s, struct vgpu_buf *b)
+{
+	show(s, b, true);
 }
