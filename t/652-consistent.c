@@ -227,7 +227,7 @@ int main(void)
 	cuchild_end(&a);
 	cuchild_end(&b);
 	cuchild_end(&c);
-	for (int i = 0; i < 200 && *file("devices/0/clients"); i++)
+	for (int i = 0; i < 6000 && *file("devices/0/clients"); i++)
 		usleep(10000);
 	test_use(0, 0, (const pid_t[]){ 0 });
 	return 0;

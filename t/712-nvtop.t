@@ -13,9 +13,21 @@ ldd "$NVTOP" | grep -q 'not found' && skip_all "libraries that nvtop needs are m
 vgpu_mount "--profile H100" "--profile T4"
 nvml_env
 nvml_hold 0 256 || fail "a CUDA program runs"
-# A shell's input keeps the terminal open; q ends nvtop.
-(sleep 4; echo q; sleep 1) | TERM=xterm timeout -k 5 20 script -qec "stty rows 40 cols 150; '$NVTOP'" /dev/null >"$T/screen" 2>&1
-sed -e 's/\x1b[[(][0-9;?]*[a-zA-Z]//g' -e 's/\x1b[=>]//g' "$T/screen" | tr -d '\000' >"$T/text"
+plain() { sed -e 's/\x1b[[(][0-9;?]*[a-zA-Z]//g' -e 's/\x1b[=>]//g' "$T/screen" 2>/dev/null | tr -d '\000'; }
+# A pipe's writer keeps the terminal open; q ends nvtop, when it has shown what we wait for.
+mkfifo "$T/keys"
+TERM=xterm timeout -k 5 100 script -qfec "stty rows 40 cols 150; '$NVTOP'" "$T/screen" <"$T/keys" >/dev/null 2>&1 &
+pid=$!
+exec {key}>"$T/keys"
+for _ in $(seq 400); do
+	plain | grep -q 'lib/hold' && break
+	kill -0 $pid 2>/dev/null || break
+	sleep 0.2
+done
+echo q >&"$key"
+exec {key}>&-
+wait $pid
+plain >"$T/text"
 text=$(cat "$T/text")
 like "the first device" "$text" 'NVIDIA H100 80GB HBM3'
 like "the second device" "$text" 'Tesla T4'

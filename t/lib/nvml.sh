@@ -22,7 +22,7 @@ nvml_hold() {
 	HOLD_PID=$!
 	exec {HOLD_FD}>"$T/hold.$i"
 	at_end "kill $HOLD_PID"
-	for _ in $(seq 200); do
+	for _ in $(seq 1200); do
 		grep -q . "$T/hold.$i.out" && break
 		sleep 0.05
 	done
