@@ -640,5 +640,6 @@ bool ptx_parse_function(struct ptx_parser *P, enum ir_linkage linkage, bool entr
 	reset_fn(P->fn);
 	ok = parse_definition(P, &f, &h, index, drop);
 	P->fn = NULL;
+	P->loc_file = P->loc_line = 0;   /* the next function's lines are not this one's */
 	return ok;
 }
