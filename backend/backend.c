@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/check/check.h"
 #include "util/compiler.h"
 
 __thread struct be_guard be_guard_tls;
@@ -27,7 +28,7 @@ static struct sigaction guard_old_segv, guard_old_bus;
 static int guard_errno;
 
 static const struct be_ops *const backends[] = {
-	&be_interp, &be_simd,
+	&be_interp, &be_simd, &be_check,
 };
 
 const struct be_ops *be_find(const char *name)

@@ -21,6 +21,7 @@
 struct ir_module;
 struct ir_func;
 struct tex_table;
+struct chk;
 struct be_module;   /* a backend's form of a module */
 struct be_kernel;   /* one .entry, ready to run */
 struct be_block;    /* a block in flight */
@@ -49,6 +50,7 @@ struct be_services {
 	uint32_t sm_count;
 	/* What texture and surface handles stand for (tex.h); NULL: there are none. */
 	const struct tex_table *textures;
+	struct chk *check;        /* be_check's (check/check.h); NULL: nothing is checked */
 	/* Number of instructions of a warp after which block_run yields, even when it could go on: interp's; compiled code
 	 * gives way only where it waits. */
 	uint32_t slice;
@@ -118,7 +120,7 @@ struct be_ops {
 
 extern const struct be_ops be_interp, be_simd;
 
-/* By name ("interp", "simd"), NULL: unknown. */
+/* By name ("interp", "simd", "check"), NULL: unknown. */
 const struct be_ops *be_find(const char *name);
 
 /*

@@ -100,6 +100,7 @@ int eng_q_COPY(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 		return bad_range(q, "copy to", a->dst);
 	if (!eng_mem_inside(e, a->src, a->len))
 		return bad_range(q, "copy from", a->src);
+	eng_check_copied(e, a->dst, a->src, a->len);
 	if (a->len > HERE_MAX && !overlap)
 		return in_pieces(e, q, c, (a->len + PIECE - 1) / PIECE, copy_piece);
 	return result(q, "copy", move(a->dst, a->src, a->len, &fault), fault);
@@ -111,6 +112,7 @@ int eng_q_WRITE(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 
 	if (!eng_mem_inside(e, dst, c->c.data_len))
 		return bad_range(q, "write to", dst);
+	eng_check_written(e, dst, c->c.data_len);
 	return result(q, "write", eng_mem_write(e, dst, c->data, c->c.data_len, &fault), fault);
 }
 
@@ -153,6 +155,15 @@ static int copy3d_piece(struct eng_job *j, uint64_t i, uint64_t *fault)
 	return copy_rows(&b, i * per, MIN(per, rows - i * per), fault);
 }
 
+static void check_rows(struct eng *e, const struct vgp_copy3d *b)
+{
+	for (uint64_t row = 0; unlikely(eng_chk(e)) && row < b->height * b->depth; row++) {
+		uint64_t y = row % b->height, z = row / b->height;
+
+		eng_check_copied(e, b->dst + z * b->dst_slice + y * b->dst_pitch, b->src + z * b->src_slice + y * b->src_pitch, b->width);
+	}
+}
+
 int eng_q_COPY_3D(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 {
 	struct vgp_copy3d b;
@@ -174,6 +185,7 @@ int eng_q_COPY_3D(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 		return ENG_DONE;
 	}
 	rows = b.height * b.depth;
+	check_rows(e, &b);
 	if (rows * b.width > HERE_MAX || rows > HERE_MAX / 64)
 		return in_pieces(e, q, c, (rows + rows_per_piece(b.width) - 1) / rows_per_piece(b.width), copy3d_piece);
 	return result(q, "copy", copy_rows(&b, 0, rows, &fault), fault);
@@ -226,6 +238,8 @@ int eng_q_FILL(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 		return ENG_DONE;
 	}
 	bytes = a->width * a->elem_B;
+	for (uint64_t y = 0; unlikely(eng_chk(e)) && y < a->height; y++)
+		eng_check_written(e, a->dst + y * a->pitch, bytes);
 	if (bytes * a->height > HERE_MAX || a->height > HERE_MAX / 64) {
 		pieces = a->height == 1 ? (bytes + PIECE - 1) / PIECE : (a->height + rows_per_piece(bytes) - 1) / rows_per_piece(bytes);
 		return in_pieces(e, q, c, pieces, fill_piece);

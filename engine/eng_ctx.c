@@ -35,9 +35,12 @@ static const struct vgpu_device *find_device(const struct eng *e, uint32_t index
 	return NULL;
 }
 
-static void reset(struct eng *e, struct eng_ctx *ctx, const struct vgpu_device *dev)
+static int reset(struct eng *e, struct eng_ctx *ctx, const struct vgpu_device *dev, uint32_t flags)
 {
+	int r;
+
 	ctx->dev = dev;
+	ctx->be = e->be;
 	ctx->cancel = 0;
 	ctx->fault_addr = 0;
 	ctx->fault_text[0] = 0;
@@ -54,9 +57,17 @@ static void reset(struct eng *e, struct eng_ctx *ctx, const struct vgpu_device *
 		.slice = SLICE,
 		.textures = &e->tex.tab,
 	};
+	if (flags & VGP_CTX_F_MEMCHECK) {
+		r = eng_check_start(e, ctx);
+		if (r) {
+			ctx->dev = NULL;
+			return r;
+		}
+	}
 	__atomic_store_n(&ctx->status, 0, __ATOMIC_RELEASE);
 	ctx->used = true;
 	eng_publish_ctx(e, ctx);
+	return 0;
 }
 
 /* A context on a device asks the daemon, which knows compute modes and lost devices. */
@@ -107,6 +118,8 @@ int eng_do_CTX_CREATE(struct eng *e, struct eng_call *c)
 		return -VGPU_E_INVALID_DEVICE;
 	if (!e->win.addr)
 		return -VGPU_E_NOT_INITIALIZED;
+	if (c->cmd.a.CTX_CREATE.flags & ~(uint32_t)VGP_CTX_F_MEMCHECK)
+		return -VGPU_E_INVALID;
 	r = attach(e, (unsigned)(dev - e->devs));
 	if (r)
 		return r;
@@ -125,14 +138,13 @@ int eng_do_CTX_CREATE(struct eng *e, struct eng_call *c)
 		if (!e->ctxs[i]->used && !e->ctxs[i]->dev)
 			ctx = e->ctxs[i];
 	}
-	if (ctx) {
-		reset(e, ctx, dev);
+	r = ctx ? reset(e, ctx, dev, c->cmd.a.CTX_CREATE.flags) : -VGPU_E_NOMEM;
+	if (!r)
 		eng_link_begin(e, ctx->id, (unsigned)(dev - e->devs));
-	}
 	pthread_mutex_unlock(&e->tab_lock);
-	if (!ctx) {
+	if (r) {
 		detach(e, (unsigned)(dev - e->devs));
-		return -VGPU_E_NOMEM;
+		return r;
 	}
 	c->reply.r.CTX_CREATE.ctx = ctx->id;
 	return 0;
@@ -162,6 +174,7 @@ int eng_do_CTX_DESTROY(struct eng *e, struct eng_call *c)
 	eng_tex_free_ctx(e, ctx);
 	eng_heap_fini(ctx);
 	eng_mem_free_ctx(e, ctx);
+	eng_check_end(ctx);
 	pthread_mutex_lock(&ctx->lock);
 	vgpu_buf_free(&ctx->print);
 	vgpu_buf_free(&ctx->log[0]);

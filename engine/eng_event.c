@@ -70,6 +70,7 @@ int eng_q_VALUE_WRITE(struct eng *e, struct eng_queue *q, struct eng_cmd *c)
 
 	if (!value_ok(e, q, "VALUE_WRITE", a->addr, a->width_B))
 		return ENG_DONE;
+	eng_check_written(e, a->addr, a->width_B);
 	if (be_guard_enter()) {
 		value_fault(q, "VALUE_WRITE", c->c.a.VALUE_WRITE.addr);
 		return ENG_DONE;

@@ -9,6 +9,7 @@
 #include "engine/eng_priv.h"
 
 #define MIN_SHIFT 4
+#define GAP 16                        /* checked contexts: bytes that lie between two blocks */
 #define CLASSES ((48 - MIN_SHIFT) * 4)
 
 struct eng_heap {
@@ -45,7 +46,7 @@ static struct eng_heap *heap_new(struct eng_ctx *ctx)
 		return NULL;
 	h->size = vgpu_align_up(MAX(ctx->limits[VGP_LIMIT_MALLOC_HEAP_SIZE], 4096ull), 4096);
 	vgpu_htab_init_int(&h->live);
-	if (eng_mem_alloc(ctx->e, ctx, h->size, 0, VGP_MEM_DEVICE, 0, &h->base)) {
+	if (eng_mem_alloc(ctx->e, ctx, h->size, 0, VGP_MEM_DEVICE, ENG_MEM_PARTS, &h->base)) {
 		free(h);
 		return NULL;
 	}
@@ -76,9 +77,12 @@ static uint64_t take(struct eng_heap *h, unsigned c, unsigned *got)
 uint64_t eng_heap_alloc(void *cookie, uint64_t size)
 {
 	struct eng_ctx *ctx = cookie;
-	unsigned c = size_class(size ? size : 1), got;
+	unsigned c, got;
 	uint64_t addr = 0;
 
+	if (size > 1ull << 47)
+		return 0;
+	c = size_class(MAX(size, 1ull) + (ctx->services.check ? GAP : 0));
 	if (c >= CLASSES)
 		return 0;
 	pthread_mutex_lock(&ctx->lock);
@@ -92,6 +96,8 @@ uint64_t eng_heap_alloc(void *cookie, uint64_t size)
 			(void)!vgpu_vec_push(&h->free[got], addr);
 			addr = 0;
 		}
+		if (addr)
+			eng_check_heap(ctx, addr, size);
 	}
 	pthread_mutex_unlock(&ctx->lock);
 	return addr;
@@ -106,8 +112,10 @@ void eng_heap_free(void *cookie, uint64_t addr)
 	if (ctx->heap && addr) {
 		uintptr_t c = (uintptr_t)vgpu_htab_del(&ctx->heap->live, addr);
 
-		if (c)
+		if (c) {
+			eng_check_free(ctx->e, addr);
 			(void)!vgpu_vec_push(&ctx->heap->free[c - 1], addr);
+		}
 	}
 	pthread_mutex_unlock(&ctx->lock);
 }

@@ -253,6 +253,7 @@ static int span_new(struct eng *e, struct eng_ctx *ctx, uint64_t size, uint64_t 
 		extent_release(e, s->addr, s->size, s->extent);
 		goto fail_count;
 	}
+	eng_check_span(e, ctx, s);
 	*out = s;
 	return 0;
 fail_count:
@@ -270,6 +271,7 @@ static void span_free(struct eng *e, struct eng_span *s)
 
 	memmove(&w->spans.v[i], &w->spans.v[i + 1], sizeof(s) * (w->spans.n - i - 1));
 	w->spans.n--;
+	eng_check_free(e, s->addr);
 	extent_release(e, s->addr, s->size, s->extent);
 	if (s->counted)
 		count_release(e, s->dev, s->size);
@@ -311,12 +313,16 @@ static int alloc_small(struct eng *e, struct eng_ctx *ctx, uint64_t size, uint64
 int eng_mem_alloc(struct eng *e, struct eng_ctx *ctx, uint64_t size, uint64_t align, uint32_t kind, unsigned flags, uint64_t *addr_out)
 {
 	struct eng_span *s;
+	uint64_t asked = size;
 	bool small;
 	int r;
 
 	if (size == 0 || size > 1ull << 48 || (align && !vgpu_is_pow2(align)) || align > 1ull << 40 || kind > VGP_MEM_STAGING)
 		return -VGPU_E_INVALID;
 	align = MAX(align, 512ull);
+	/* large ones have a gap behind them anyway */
+	if (size + eng_check_gap(ctx) <= SMALL_MAX)
+		size += eng_check_gap(ctx);
 	if (kind != VGP_MEM_DEVICE) {
 		/* the client opens these by page */
 		align = MAX(align, (uint64_t)PAGE);
@@ -338,6 +344,8 @@ int eng_mem_alloc(struct eng *e, struct eng_ctx *ctx, uint64_t size, uint64_t al
 	/* before anybody else may free it */
 	if (r == 0 && small && (flags & ENG_MEM_ZERO))
 		memset((void *)*addr_out, 0, size);
+	if (r == 0)
+		eng_check_alloc(e, ctx, *addr_out, asked, kind, flags);
 	pthread_mutex_unlock(&e->mem_lock);
 	return r;
 }
@@ -358,8 +366,12 @@ int eng_mem_free(struct eng *e, uint64_t addr)
 			r = -VGPU_E_INVALID;
 	} else if (!eng_small_give(s->small, addr - s->addr)) {
 		r = -VGPU_E_INVALID;
-	} else if (eng_small_empty(s->small)) {
-		span_free(e, s);
+	} else {
+		/* of a context that isn't checked the whole span is known */
+		if (e->ctxs[s->ctx]->services.check)
+			eng_check_free(e, addr);
+		if (eng_small_empty(s->small))
+			span_free(e, s);
 	}
 	pthread_mutex_unlock(&e->mem_lock);
 	return r;
@@ -371,6 +383,7 @@ void eng_mem_free_ctx(struct eng *e, struct eng_ctx *ctx)
 	for (size_t i = e->win.spans.n; i-- > 0;)
 		if (e->win.spans.v[i]->ctx == ctx->id)
 			span_free(e, e->win.spans.v[i]);
+	eng_check_free_ctx(e, ctx);
 	pthread_mutex_unlock(&e->mem_lock);
 }
 
@@ -556,6 +569,7 @@ int eng_do_MEM_WRITE(struct eng *e, struct eng_call *c)
 {
 	uint64_t fault;
 
+	eng_check_written(e, c->cmd.a.MEM_WRITE.addr, c->cmd.data_len);
 	return eng_mem_write(e, c->cmd.a.MEM_WRITE.addr, c->data, c->cmd.data_len, &fault);
 }
 

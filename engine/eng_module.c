@@ -111,12 +111,17 @@ static int place_kind(struct eng *e, struct eng_module *mod, bool managed, uint6
 
 	if (!size)
 		return 0;
-	r = eng_mem_alloc(e, mod->ctx, size, 0, managed ? VGP_MEM_MANAGED : VGP_MEM_DEVICE, ENG_MEM_ZERO, base);
+	r = eng_mem_alloc(e, mod->ctx, size, 0, managed ? VGP_MEM_MANAGED : VGP_MEM_DEVICE, ENG_MEM_ZERO | ENG_MEM_PARTS, base);
 	if (r)
 		return r;
-	for (uint32_t i = 0; i < mod->ir->n_vars; i++)
-		if (is_placed(&mod->ir->vars[i]) && mod->ir->vars[i].managed == managed)
-			mod->var_addr[i] += *base;
+	for (uint32_t i = 0; i < mod->ir->n_vars; i++) {
+		const struct ir_var *v = &mod->ir->vars[i];
+
+		if (!is_placed(v) || v->managed != managed)
+			continue;
+		mod->var_addr[i] += *base;
+		eng_check_var(e, mod->ctx, mod->var_addr[i], v->size, v->name);
+	}
 	return 0;
 }
 
@@ -153,7 +158,7 @@ static int relocate(struct eng *e, const struct eng_module *mod, const struct ir
 		return vgpu_err_set(err, VGPU_E_INVALID_PTX, "%s: initial value refers to nothing", v->name);
 	sym = &mod->ir->syms[rel->sym];
 	if (sym->kind == IR_SYM_FUNC)
-		value = e->be->func_addr(mod->bm, sym->index);
+		value = mod->ctx->be->func_addr(mod->bm, sym->index);
 	else
 		value = mod->var_addr[sym->index];
 	value += (uint64_t)rel->addend;
@@ -186,12 +191,14 @@ static void module_free(struct eng *e, struct eng_module *mod)
 {
 	for (size_t i = 0; i < mod->funcs.n; i++) {
 		if (mod->funcs.v[i]->kernel)
-			e->be->kernel_free(mod->funcs.v[i]->kernel);
+			mod->ctx->be->kernel_free(mod->funcs.v[i]->kernel);
 		free(mod->funcs.v[i]);
 	}
 	vgpu_vec_free(&mod->funcs);
 	if (mod->bm)
-		e->be->module_free(mod->bm);
+		mod->ctx->be->module_free(mod->bm);
+	for (uint32_t i = 0; mod->ir && mod->var_addr && i < mod->ir->n_vars; i++)
+		eng_check_free(e, mod->var_addr[i]);
 	if (mod->mem)
 		eng_mem_free(e, mod->mem);
 	if (mod->managed)
@@ -349,7 +356,7 @@ static int module_build(struct eng *e, struct eng_call *c, struct eng_module *mo
 	const struct vgpu_device *dev = mod->ctx->dev;
 	struct ptx_options o = { .max_target = (unsigned)MAX(dev->compute_cap, dev->library_compute_cap),
 				 .no_contract = c->cmd.a.MODULE_LOAD.flags & VGP_MODULE_F_STRICT_FP,
-				 .keep_text = e->be->needs_text };
+				 .keep_text = mod->ctx->be->needs_text };
 	struct texts t = { 0 };
 	size_t size = 0;
 	int r;
@@ -365,7 +372,7 @@ static int module_build(struct eng *e, struct eng_call *c, struct eng_module *mo
 	if (r == 0)
 		r = place_vars(e, mod, err);
 	if (r == 0)
-		r = e->be->module_new(&mod->bm, mod->ir, mod->var_addr, err);
+		r = mod->ctx->be->module_new(&mod->bm, mod->ir, mod->var_addr, err);
 	if (r == 0)
 		r = init_vars(e, mod, err);
 	texts_free(&t);
@@ -450,12 +457,12 @@ static int func_make(struct eng *e, struct eng_module *mod, uint32_t index, stru
 		return vgpu_err_set(err, VGPU_E_NOMEM, "function: out of memory");
 	f->mod = mod;
 	f->index = index;
-	r = e->be->kernel_new(&f->kernel, mod->bm, index, err);
+	r = mod->ctx->be->kernel_new(&f->kernel, mod->bm, index, err);
 	if (r) {
 		free(f);
 		return r;
 	}
-	e->be->kernel_info(f->kernel, &f->info);
+	mod->ctx->be->kernel_info(f->kernel, &f->info);
 	pthread_mutex_lock(&e->tab_lock);
 	f->id = new_id(e);
 	if (!vgpu_vec_reserve(&mod->funcs, mod->funcs.n + 1) || !vgpu_htab_put(&e->funcs, f->id, f))
@@ -464,7 +471,7 @@ static int func_make(struct eng *e, struct eng_module *mod, uint32_t index, stru
 		(void)vgpu_vec_push(&mod->funcs, f);
 	pthread_mutex_unlock(&e->tab_lock);
 	if (r) {
-		e->be->kernel_free(f->kernel);
+		mod->ctx->be->kernel_free(f->kernel);
 		free(f);
 		return r;
 	}

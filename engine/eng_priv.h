@@ -12,7 +12,7 @@
  *   q->lock         one queue's list and state (never two at once)
  *   ctx->lock       fault text, printf, heap
  *   e->mem_lock     window
- *   sched.lock, job->lock, e->wait_lock, e->send_lock, e->ctl_lock: leaves
+ *   the checker's own (backend/check/), sched.lock, job->lock, e->wait_lock, e->send_lock, e->ctl_lock: leaves
  */
 #ifndef VGPU_ENGINE_ENG_PRIV_H
 #define VGPU_ENGINE_ENG_PRIV_H
@@ -97,6 +97,7 @@ typedef int (*eng_queued_f)(struct eng *e, struct eng_queue *q, struct eng_cmd *
 /* ---- contexts ---- */
 
 struct eng_heap;
+struct chk_mem;
 
 /* One context number. Never freed, as queues aren't. */
 struct eng_ctx {
@@ -104,6 +105,7 @@ struct eng_ctx {
 	uint32_t id;
 	bool used;
 	const struct vgpu_device *dev;
+	const struct be_ops *be;      /* what its kernels run on */
 	struct be_services services;
 	volatile uint32_t cancel;
 	uint32_t status;              /* sticky; atomic */
@@ -280,6 +282,7 @@ struct eng {
 	struct eng_window win;
 	pthread_mutex_t mem_lock;
 	uint64_t used[VGPU_MAX_DEVICES];        /* bytes counted, by mem_lock */
+	struct chk_mem *chk;                    /* set once, by mem_lock: what the memory checker knows; NULL: nobody is checked */
 	uint32_t n_ctx[VGPU_MAX_DEVICES];       /* contexts, by tab_lock; read without it as a snapshot */
 	uint64_t usage_told;                    /* monitor only: when USAGE was sent */
 	/* What contexts' words have been told of, and the devices of these contexts; by tab_lock. */
@@ -368,7 +371,10 @@ void eng_fault(struct eng_ctx *ctx, int status, uint64_t addr, const char *fmt, 
 int eng_mem_init(struct eng *e, struct vgpu_err *err);
 void eng_mem_fini(struct eng *e);
 int eng_mem_place(struct eng *e, struct vgpu_err *err);
-enum { ENG_MEM_ZERO = 1 };
+enum {
+	ENG_MEM_ZERO = 1,
+	ENG_MEM_PARTS = 2,     /* the checker is told of its parts, not of the whole */
+};
 int eng_mem_alloc(struct eng *e, struct eng_ctx *ctx, uint64_t size, uint64_t align, uint32_t kind, unsigned flags, uint64_t *addr_out);
 int eng_mem_free(struct eng *e, uint64_t addr);
 void eng_mem_free_ctx(struct eng *e, struct eng_ctx *ctx);
@@ -377,6 +383,28 @@ bool eng_mem_inside(const struct eng *e, uint64_t addr, uint64_t len);
 int eng_mem_move(void *dst, const void *src, uint64_t len, uint64_t *fault);
 int eng_mem_read(struct eng *e, uint64_t addr, void *dst, uint64_t len, uint64_t *fault);
 int eng_mem_write(struct eng *e, uint64_t addr, const void *src, uint64_t len, uint64_t *fault);
+
+/*
+ * eng_check.c: what the memory checker is told. Nothing, and at no cost, where
+ * no context of the session is checked.
+ */
+int eng_check_start(struct eng *e, struct eng_ctx *ctx);        /* ctx is a checked one */
+void eng_check_end(struct eng_ctx *ctx);
+void eng_check_fini(struct eng *e);
+static inline struct chk_mem *eng_chk(const struct eng *e)
+{
+	return __atomic_load_n(&e->chk, __ATOMIC_ACQUIRE);
+}
+void eng_check_alloc(struct eng *e, const struct eng_ctx *ctx, uint64_t addr, uint64_t size, uint32_t kind, unsigned flags);
+void eng_check_span(struct eng *e, const struct eng_ctx *ctx, const struct eng_span *s);
+void eng_check_heap(struct eng_ctx *ctx, uint64_t addr, uint64_t size);
+void eng_check_var(struct eng *e, const struct eng_ctx *ctx, uint64_t addr, uint64_t size, const char *name);
+void eng_check_free(struct eng *e, uint64_t addr);
+void eng_check_free_ctx(struct eng *e, const struct eng_ctx *ctx);
+void eng_check_written(struct eng *e, uint64_t addr, uint64_t len);
+void eng_check_copied(struct eng *e, uint64_t dst, uint64_t src, uint64_t len);
+/* Bytes that an allocation has beyond what was asked for, so that something lies between it and the next. */
+uint64_t eng_check_gap(const struct eng_ctx *ctx);
 
 /* eng_small.c: allocations inside one granule */
 struct eng_small *eng_small_new(void);

@@ -252,7 +252,7 @@ static uint64_t drop_rest(struct eng_job *j, struct chunk *ch)
 		struct eng_block *b = j->susp_head;
 
 		j->susp_head = b->next;
-		j->e->be->block_free(b->b);
+		j->ctx->be->block_free(b->b);
 		free(b);
 		parts++;
 	}
@@ -355,7 +355,7 @@ static void block_end(struct eng_job *j, struct eng_block *b, struct visitor *v)
 		__atomic_store_n(&j->no_room, false, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&j->lock);
 	}
-	j->e->be->block_free(b->b);
+	j->ctx->be->block_free(b->b);
 	free(b);
 	v->done++;
 }
@@ -381,7 +381,7 @@ static struct eng_block *block_make(struct eng_job *j, uint64_t linear, struct v
 		vgpu_err_set(err, VGPU_E_NOMEM, "block: out of memory");
 		return NULL;
 	}
-	b->b = j->e->be->block_new(&j->launch, linear, err);
+	b->b = j->ctx->be->block_new(&j->launch, linear, err);
 	if (!b->b) {
 		free(b);
 		return NULL;
@@ -406,13 +406,13 @@ static struct eng_block *unit_make(struct eng_job *j, uint64_t unit, struct vgpu
 	}
 	if (n < j->per_unit) {
 		while (n-- > 0) {
-			j->e->be->block_free(made[n]->b);
+			j->ctx->be->block_free(made[n]->b);
 			free(made[n]);
 		}
 		return NULL;
 	}
 	for (uint64_t i = 0; i < n; i++)
-		j->e->be->block_link(made[i]->b, peers, (uint32_t)n);
+		j->ctx->be->block_link(made[i]->b, peers, (uint32_t)n);
 	pthread_mutex_lock(&j->lock);
 	for (uint64_t i = 1; i < n; i++)
 		suspend_locked(j, made[i]);
@@ -548,7 +548,7 @@ static bool run_block(struct eng *e, struct eng_job *j, struct eng_block *b, str
 	struct be_fault fault;
 
 	v->spun = false;
-	return after_turn(e, j, b, v, e->be->block_run(b->b, &fault), &fault);
+	return after_turn(e, j, b, v, j->ctx->be->block_run(b->b, &fault), &fault);
 }
 
 /* All went round without any end: let others have a look, or the world move on. */
@@ -591,12 +591,12 @@ static bool run_ahead(struct eng *e, struct eng_job *j, struct visitor *v, struc
 	uint64_t n, done;
 
 	*left = NULL;
-	if (!e->be->blocks_run || j->per_unit != 1 || j->all_resident || v->spun || v->ch.lo == v->ch.hi || cancelled(j) ||
+	if (!j->ctx->be->blocks_run || j->per_unit != 1 || j->all_resident || v->spun || v->ch.lo == v->ch.hi || cancelled(j) ||
 	    __atomic_load_n(&j->n_susp, __ATOMIC_RELAXED) || __atomic_load_n(&j->stalls, __ATOMIC_RELAXED) ||
 	    __atomic_load_n(&j->no_room, __ATOMIC_RELAXED))
 		return false;
 	n = MIN(v->ch.hi - v->ch.lo, (uint64_t)AHEAD_MAX);
-	done = e->be->blocks_run(&j->launch, v->ch.lo, v->ch.lo + n, &bb, &r, &fault, &err);
+	done = j->ctx->be->blocks_run(&j->launch, v->ch.lo, v->ch.lo + n, &bb, &r, &fault, &err);
 	v->ch.lo += done;
 	v->done += done;
 	if (done == n)
@@ -608,7 +608,7 @@ static bool run_ahead(struct eng *e, struct eng_job *j, struct visitor *v, struc
 	}
 	b = calloc(1, sizeof(*b));
 	if (!b) {
-		e->be->block_free(bb);
+		j->ctx->be->block_free(bb);
 		eng_fault(j->ctx, VGPU_E_NOMEM, 0, "block: out of memory");
 		v->done++;
 		return true;
@@ -693,7 +693,7 @@ static bool visit(struct eng *e, struct eng_job *j, bool here)
 
 static bool is_brief(const struct eng *e, const struct eng_job *j)
 {
-	return j->run_piece || !e->be->is_brief || e->be->is_brief(&j->launch);
+	return j->run_piece || !j->ctx->be->is_brief || j->ctx->be->is_brief(&j->launch);
 }
 
 void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)

@@ -93,6 +93,17 @@ static int read_desc(const struct eng *e, const struct eng_call *c, struct tex_o
 	return tex_obj_check(o, e->win.addr, e->win.size, err);
 }
 
+/* The memory checker doesn't see what kernels store through a surface: it all counts as written. */
+static void surface_written(struct eng *e, const struct tex_obj *o)
+{
+	for (unsigned i = 0; i < o->n_levels; i++) {
+		const struct tex_level *l = &o->level[i];
+		uint64_t rows = MAX(l->h, 1u), slices = MAX(l->d, 1u), row_B = MAX(l->pitch, (uint64_t)l->w * o->texel_B);
+
+		eng_check_written(e, l->addr, (slices - 1) * l->slice + rows * row_B);
+	}
+}
+
 int eng_do_TEX_CREATE(struct eng *e, struct eng_call *c)
 {
 	struct eng_ctx *ctx = eng_ctx_get(e, c->cmd.a.TEX_CREATE.ctx);
@@ -111,6 +122,8 @@ int eng_do_TEX_CREATE(struct eng *e, struct eng_call *c)
 		return r;
 	}
 	t->ctx = ctx;
+	if (t->o.surface)
+		surface_written(e, &t->o);
 	pthread_mutex_lock(&e->tab_lock);
 	t->handle = ctx->used && e->tex.n < ENG_TEX_MAX ? tex_add(&e->tex.tab, &t->o) : 0;
 	if (t->handle) {

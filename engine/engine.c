@@ -129,6 +129,7 @@ static void free_contexts(struct eng *e)
 		if (!ctx)
 			continue;
 		eng_heap_fini(ctx);
+		eng_check_end(ctx);
 		vgpu_buf_free(&ctx->print);
 		vgpu_buf_free(&ctx->log[0]);
 		vgpu_buf_free(&ctx->log[1]);
@@ -170,6 +171,7 @@ void eng_free(struct eng *e)
 	eng_channel_fini(e);
 	eng_queues_fini(e);
 	eng_mem_fini(e);
+	eng_check_fini(e);
 	close(e->cfg.sock);
 	if (e->cfg.ctl >= 0)
 		close(e->cfg.ctl);

@@ -46,7 +46,7 @@ CUstream vcu_default_stream(void);
 /* CUresult of 0 or a negative status. */
 CUresult vcu_result(int status);
 /* Flags of $VGPU_DEBUG (names: api). */
-enum vcu_debug { VCU_DEBUG_API = 1 };
+enum vcu_debug { VCU_DEBUG_API = 1, VCU_DEBUG_MEMCHECK = 2, VCU_DEBUG_LEAKS = 4 };
 extern unsigned vcu_debug __attribute__((visibility("hidden")));
 
 /* ---- devices ---- */
@@ -116,6 +116,7 @@ struct vcu_ctx {
 	unsigned refs;             /* atomic: handle, entries of threads' stacks, objects */
 	uint64_t id;               /* cuCtxGetId; new at each activation of a primary context */
 	bool primary;
+	bool checked;              /* while active: kernels run under the memory checker */
 	unsigned flags;            /* CU_CTX_… */
 	unsigned api_version;
 	int error;                 /* sticky CUresult that this side knows; atomic; 0: ask the transport */

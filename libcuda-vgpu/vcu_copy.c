@@ -215,6 +215,11 @@ static CUresult program_copy(struct vcu_copy *c, struct vcu_stream *s, bool asyn
 	CUresult r;
 
 	if (c->dst.window) {
+		/* What is written by other means than commands would look unwritten. */
+		if (unlikely(s->ctx->checked) && c->dst.device) {
+			r = send(c, s);
+			return r || async ? r : vcu_stream_wait_idle(s);
+		}
 		if (async && packed_size(c) <= STAGE_MAX && !vcu_stream_idle(s))
 			return send(c, s);
 		r = vcu_stream_wait_idle(s);

@@ -19,6 +19,7 @@
 #include "libcuda-vgpu/vcu_log.h"
 #include "libcuda-vgpu/vcu_process.h"
 #include "libcuda-vgpu/vcu_session.h"
+#include "libcuda-vgpu/vcu_stream.h"
 
 #define X(p)                                                             \
 	VGPU_WEAK_HIDDEN CUresult vcu_##p##_ctx_init(struct vcu_ctx *c); \
@@ -117,7 +118,8 @@ static int wire_create(struct vcu_ctx *c, struct vgpu_err *err)
 	int r;
 
 	cmd.a.CTX_CREATE.device = (uint32_t)c->dev->d.index;
-	cmd.a.CTX_CREATE.flags = 0;
+	c->checked = vcu_check_wanted(c->dev);
+	cmd.a.CTX_CREATE.flags = c->checked ? VGP_CTX_F_MEMCHECK : 0;
 	r = tr_call(vcu_session(), &cmd, NULL, 0, &reply, NULL, 0, &out_len, err);
 	if (!r)
 		c->wire = reply.r.CTX_CREATE.ctx;
@@ -129,6 +131,8 @@ static void wire_destroy(struct vcu_ctx *c)
 	struct vgp_cmd cmd = { .op = VGP_OP_CTX_DESTROY };
 
 	cmd.a.CTX_DESTROY.ctx = c->wire;
+	if (unlikely(c->checked))
+		vcu_check_flush(c, VGP_CHECK_F_END | (vcu_debug & VCU_DEBUG_LEAKS ? VGP_CHECK_F_LEAKS : 0));
 	/* When the library goes, the session's end ends all contexts at once. */
 	if (!vcu_gone() && !tr_dead(vcu_session()))
 		vcu_call(&cmd, NULL, 0, NULL);

@@ -39,15 +39,15 @@ CUresult vcu_mem_alloc(struct vcu_ctx *c, enum vgp_mem_kind kind, uint64_t size,
 {
 	struct vcu_range range = { .size = size, .ctx = c, .kind = kind, .flags = flags };
 	bool host = kind == VGP_MEM_HOST || kind == VGP_MEM_MANAGED;
-	uint64_t whole = size;
 	CUresult r;
 	int st;
 
 	if (size > ADDRESSES)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	if (host)
-		whole = range.host_B = vgpu_align_up(size, PAGE);
-	r = vcu_window_alloc(c, kind, whole, host ? PAGE : 0, &range.addr);
+		range.host_B = vgpu_align_up(size, PAGE);
+	/* the worker's are whole pages, too */
+	r = vcu_window_alloc(c, kind, size, host ? PAGE : 0, &range.addr);
 	if (r)
 		return r;
 	range.dev = range.addr;

@@ -54,6 +54,8 @@ void vcu_printf_flush(struct vcu_ctx *c)
 		drain(c);
 		pthread_mutex_unlock(&lock);
 	}
+	if (unlikely(c->checked))
+		vcu_check_flush(c, 0);
 	if (unlikely(tr_transport(t) == VGP_TRANSPORT_RING && tr_ctx_status(t, c->wire) == -VGPU_E_ASSERT))
 		report_assert(c);
 	else if (tr_transport(t) != VGP_TRANSPORT_RING && vcu_ctx_check(c) == CUDA_ERROR_ASSERT)

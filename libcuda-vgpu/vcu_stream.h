@@ -89,6 +89,10 @@ CUresult vcu_ctx_wait_all(struct vcu_ctx *c);
 
 /* vcu_printf.c: brings what kernels printed to stdout, and a failed assertion's text to stderr. */
 void vcu_printf_flush(struct vcu_ctx *c);
+/* vcu_check.c: is the memory checker wanted on that device? */
+bool vcu_check_wanted(const struct vcu_device *dev);
+/* Brings a checked context's reports to the file. flags: enum vgp_check_flags. */
+void vcu_check_flush(struct vcu_ctx *c, uint32_t flags);
 
 /* vcu_hostfn.c */
 CUresult vcu_hostfn_submit(struct vcu_stream *s, CUhostFn fn, CUstreamCallback callback, void *arg);

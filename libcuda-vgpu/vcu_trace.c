@@ -1,4 +1,4 @@
-/* vcu_trace.c: whether calls are traced; the trace itself is util/calltrace.c. */
+/* vcu_trace.c: what $VGPU_DEBUG asks for: calls traced (by util/calltrace.c), memory checked. */
 #include "libcuda-vgpu/vcu_entry.h"
 #include "libcuda-vgpu/vcu_process.h"
 #include "util/calltrace.h"
@@ -9,6 +9,10 @@ static void __attribute__((constructor)) trace_init(void)
 {
 	if (vgpu_calltrace_init())
 		vcu_debug |= VCU_DEBUG_API;
+	if (vgpu_debug_word("memcheck"))
+		vcu_debug |= VCU_DEBUG_MEMCHECK;
+	if (vgpu_debug_word("leaks"))
+		vcu_debug |= VCU_DEBUG_LEAKS;
 }
 
 void vcu_trace_fini(void)

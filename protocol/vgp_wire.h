@@ -21,7 +21,7 @@
 
 #define VGP_MAGIC 0x55504756u      /* "VGPU" */
 #define VGP_ABI_MAJOR 1            /* differs: no talk */
-#define VGP_ABI_MINOR 2            /* both sides use the lower one */
+#define VGP_ABI_MINOR 3            /* both sides use the lower one */
 
 typedef uint8_t vgp_u8;
 typedef uint16_t vgp_u16;
@@ -252,6 +252,17 @@ enum vgp_mem_kind {
 };
 
 /* ---- data of messages ---- */
+
+enum vgp_ctx_flags {
+	/* Since 3. Kernels run under the memory checker. The client then writes to device memory by commands (WRITE, COPY, FILL,
+	 * MEM_WRITE) alone, not through its mapping: what the worker doesn't see written is reported as uninitialised when it is read */
+	VGP_CTX_F_MEMCHECK = 1,
+};
+
+enum vgp_check_flags {
+	VGP_CHECK_F_END = 1,       /* nothing will run any more: the text ends with the sum of errors */
+	VGP_CHECK_F_LEAKS = 2,     /* … and what has not been freed */
+};
 
 enum vgp_limit {
 	VGP_LIMIT_STACK_SIZE = 0,          /* per thread, bytes */

@@ -13,7 +13,7 @@ static const struct {
 } golden[] = {
 	{ "WINDOW_MAP", 1, 0, 16, 0 }, { "PING", 2, 0, 8, 8 },
 	{ "CTX_CREATE", 10, 0, 8, 4 }, { "CTX_DESTROY", 11, 0, 4, 0 }, { "CTX_SET_LIMIT", 12, 0, 16, 0 },
-	{ "CTX_GET_LIMIT", 13, 0, 8, 8 }, { "CTX_STATUS", 14, 0, 4, 16 }, { "PRINTF_DRAIN", 15, 0, 4, 8 },
+	{ "CTX_GET_LIMIT", 13, 0, 8, 8 }, { "CTX_STATUS", 14, 0, 4, 16 }, { "PRINTF_DRAIN", 15, 0, 4, 8 }, { "CHECK_DRAIN", 16, 0, 8, 8 },
 	{ "MEM_ALLOC", 20, 0, 24, 8 }, { "MEM_FREE", 21, 0, 8, 0 }, { "MEM_INFO", 22, 0, 4, 16 },
 	{ "MEM_WRITE", 23, 0, 8, 0 }, { "MEM_READ", 24, 0, 16, 0 },
 	{ "MODULE_LOAD", 30, 0, 16, 4 }, { "MODULE_UNLOAD", 31, 0, 4, 0 }, { "FUNC_GET", 32, 0, 4, 4 },

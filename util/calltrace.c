@@ -36,6 +36,26 @@ bool vgpu_calltrace_init(void)
 	return on;
 }
 
+bool vgpu_debug_word(const char *word)
+{
+	const char *p = vgpu_getenv("VGPU_DEBUG");
+
+	while (p && *p) {
+		size_t n = strcspn(p, ",");
+
+		if (n == strlen(word) && !memcmp(p, word, n))
+			return true;
+		p += n + (p[n] == ',');
+	}
+	return false;
+}
+
+void vgpu_calltrace_text(const char *text, size_t n)
+{
+	if (trace_fd >= 0 && n && vgpu_write_all(trace_fd, text, n) < 0)
+		return;
+}
+
 void vgpu_calltrace_fini(void)
 {
 	if (trace_fd >= 0)

@@ -1,13 +1,15 @@
 /*
  * calltrace.h: $VGPU_DEBUG for the driver libraries, a comma separated list: "api"
  * traces every call of an entry point, one line per call when it returns;
- * "file=PATH" sends that to a file instead of standard error. Ignored in setuid
+ * "file=PATH" sends that to a file instead of standard error; "memcheck" is
+ * libcuda's (kernels run under the memory checker). Ignored in setuid
  * programs. Without it nothing is printed ever.
  */
 #ifndef VGPU_UTIL_CALLTRACE_H
 #define VGPU_UTIL_CALLTRACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct vgpu_trace_arg {
@@ -17,11 +19,16 @@ struct vgpu_trace_arg {
 };
 #define VGPU_TRACE_TEXT 100        /* const char * */
 
+/* Is the word in $VGPU_DEBUG? */
+bool vgpu_debug_word(const char *word);
 /* Reads the environment; true: calls are to be traced. Call it when the library is loaded. */
 bool vgpu_calltrace_init(void);
 void vgpu_calltrace_fini(void);
 /* names: the arguments' names, "(dptr, n)". Safe from any thread. */
 void vgpu_calltrace(const char *fn, const char *names, const struct vgpu_trace_arg *args, unsigned n, int result);
+
+/* Text into the file; nowhere if none is named. */
+void vgpu_calltrace_text(const char *text, size_t n);
 
 /* VGPU_TRACE_ARGS(a, b) → { &a, … }, { &b, … }, up to 16 arguments. */
 #define VGPU_TA(x)                                                                                    \

@@ -61,6 +61,8 @@ static void release(struct be_block *b, uint32_t id)
 					in_frame_row(b->k, g->frame, i->d)[l] = red_result(r, i->ir);
 			g->state = IN_G_RUN;
 			g->pc++;
+			if (unlikely(b->k->watch))
+				b->k->watch->release(w, id);
 		}
 	}
 	memset(r->arrived, 0, b->n_warps * sizeof(*r->arrived));
@@ -114,6 +116,8 @@ static int bar_arrive(struct in_warp *w, const struct in_insn *i, uint32_t m, ui
 				"barrier %u: thread count %u, others wait with %u", id, count, r->expect);
 	}
 	arrive(w, r, m);
+	if (unlikely(b->k->watch))
+		b->k->watch->arrive(w, id);
 	if (i->ir->mode == IR_MODE_RED)
 		reduce(w, i, r, m);
 	if (i->ir->mode == IR_MODE_ARRIVE) {
@@ -217,6 +221,8 @@ void in_bar_cluster_poll(struct be_block *b)
 				continue;
 			g->state = IN_G_RUN;
 			g->pc++;
+			if (unlikely(b->k->watch))
+				b->k->watch->release(w, IN_NBARRIER);
 		}
 	}
 }
@@ -228,6 +234,8 @@ int in_run_bar_cluster(struct in_warp *w, const struct in_insn *i, uint32_t m)
 	uint32_t rest = g->mask & ~m;
 
 	if (i->ir->mode == IR_MODE_ARRIVE) {
+		if (unlikely(b->k->watch))
+			b->k->watch->arrive(w, IN_NBARRIER);
 		for_lanes(l, m)
 			w->cl_wait[l] = b->cl_gen + 1;
 		b->cl_arrived += (uint32_t)__builtin_popcount(m);

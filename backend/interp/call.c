@@ -159,6 +159,8 @@ static int enter(struct in_warp *w, const struct in_insn *i, uint32_t m, const s
 		w->sp[l] = fr->lbase[l] + f->frame_B;
 		w->blk->local_used = MAX(w->blk->local_used, (uint64_t)w->sp[l]);
 	}
+	if (unlikely(w->blk->k->watch))
+		w->blk->k->watch->enter(w, m, fr);
 	for (uint32_t k = 0; k < c->n_args; k++)
 		set_param(w, fr, &p->params[k], &c->args[k], m);
 	g->frame = fr;

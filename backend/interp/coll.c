@@ -79,6 +79,8 @@ static void go_on(struct in_warp *w, uint32_t part)
 	uint32_t used = w->used;
 
 	w->sync_wait &= ~part;
+	if (unlikely(w->blk->k->watch))
+		w->blk->k->watch->together(w, part);
 	for_lanes(s, used) {
 		struct in_group *g = &w->g[s];
 		uint32_t go = g->mask & part;

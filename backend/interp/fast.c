@@ -135,15 +135,15 @@ static bool find(const struct in_warp *w, const struct in_insn *i, uint32_t m, u
 	return fits(ea, &s, n, m, p);
 }
 
-static bool resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, uint8_t *to[WARP])
+static enum in_placed resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *to[WARP])
 {
 	struct place p;
 
 	if (!find(w, i, m, n, &p))
-		return false;
+		return IN_CLOSER;
 	for (uint32_t l = 0; l < WARP; l++)
 		to[l] = AT(l);
-	return true;
+	return IN_PLACED;
 }
 
 static void classify(struct place *p, uint32_t m, uint32_t n)

@@ -8,9 +8,11 @@
 
 #include "backend/interp/interp.h"
 
+enum in_placed { IN_CLOSER, IN_PLACED, IN_REPORTED };
+
 struct in_fast {
-	/* in_resolve: true: all lanes of m may, here are their places; false: look closer. */
-	bool (*resolve)(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, uint8_t *p[WARP]);
+	/* in_resolve: IN_PLACED: all lanes of m may, here are their places; IN_CLOSER: look closer; IN_REPORTED: a fault. */
+	enum in_placed (*resolve)(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP]);
 	in_fn ld, st;            /* in_run_ld, in_run_st: weak, one element */
 	in_fn ld_vec, st_vec;    /* in_run_ld_vec, in_run_st_vec: weak */
 	in_fn alu2, alu3;        /* in_run_alu: one result, no carry, so many sources at most */

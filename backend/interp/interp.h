@@ -44,6 +44,9 @@
 struct in_warp;
 struct in_insn;
 struct in_fast;
+struct in_watch;
+struct chk_block;
+struct chk_kernel;
 
 /* What a handler answers. */
 enum in_next {
@@ -146,6 +149,8 @@ struct be_kernel {
 	const struct ir_module *m;
 	const struct ir_func *entry;
 	const struct in_fast *fast;    /* handlers for this CPU */
+	const struct in_watch *watch;  /* who is told what the warps do; NULL: nobody */
+	struct chk_kernel *chk;        /* the watcher's own, NULL without */
 	uint32_t entry_func;
 	struct in_func **funcs;        /* by the module's number; NULL: not reachable */
 	VGPU_VEC(struct in_insn) code;
@@ -155,6 +160,7 @@ struct be_kernel {
 	VGPU_VEC(void *) owned;        /* freed with the kernel */
 	uint64_t *shared_off;          /* of module variables; UINT64_MAX: not used */
 	uint32_t shared_static;        /* bytes, without the reserved ones; dynamic ones follow */
+	uint32_t shared_end;           /* where the last sized variable ends */
 	uint32_t param_B, local_B;
 	bool calls;
 	bool uses_local;
@@ -256,6 +262,25 @@ struct be_block {
 	uint32_t cl_gen;               /* phases that all of this block's threads have arrived at */
 	struct in_warp *cur;
 	struct be_fault *fault;
+	struct chk_block *chk;         /* the watcher's own, NULL without */
+};
+
+/*
+ * Told, where a kernel has one, of what orders threads among each other and
+ * of where local variables come to life. Kernels without pay a look at a
+ * pointer, and none where they load and store.
+ */
+struct in_watch {
+	/* Lanes m of the warp are at one place in the code, or have met. */
+	void (*together)(struct in_warp *w, uint32_t m);
+	void (*arrive)(struct in_warp *w, uint32_t bar);      /* at a barrier (IN_NBARRIER: the cluster's) … */
+	void (*release)(struct in_warp *w, uint32_t bar);     /* … and let go behind it */
+	void (*exit)(struct in_warp *w);                      /* some of its lanes have */
+	void (*enter)(struct in_warp *w, uint32_t m, const struct in_frame *f);   /* a call */
+	/* Reports an access that may not be, or isn't aligned, as a fault. */
+	int (*bad)(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write);
+	/* An access that in_resolve_at has found a place for. Not 0: a fault is reported. */
+	int (*access)(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write, uint8_t *p);
 };
 
 static inline uint64_t *in_row(const struct in_warp *w, uint32_t ref)
@@ -330,6 +355,8 @@ int in_fault(struct in_warp *w, const struct in_insn *i, uint32_t lane, int stat
 int in_resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP]);
 /* Reports an access of n bytes that may not be, or isn't aligned. IN_FAULT. */
 int in_bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write);
+/* Where one lane's access lands, without alignment rule; NULL: nowhere. */
+uint8_t *in_resolve_lane(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write);
 /* One address in the instruction's space, of any size; align: a power of two. NULL: reported. */
 uint8_t *in_resolve_at(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write);
 /* One lane's generic address without alignment rule; NULL: may not be accessed. */
@@ -473,6 +500,16 @@ int in_decode(struct be_kernel *k, struct in_func *f, struct vgpu_err *err);
 void *in_cache_get(size_t n, bool zero);
 void in_cache_put(void *p, size_t n, bool zero);
 void in_cache_drop(void *p, size_t n);
+/* module.c: be_interp's */
+int in_module_new(struct be_module **out, const struct ir_module *m, const uint64_t *var_addr, struct vgpu_err *err);
+void in_module_free(struct be_module *bm);
+uint64_t in_func_addr(struct be_module *bm, uint32_t func);
+/* fast: its handlers; lives as long as the kernel. */
+int in_kernel_new(struct be_kernel **out, struct be_module *bm, uint32_t func, const struct in_fast *fast, struct vgpu_err *err);
+void in_kernel_free(struct be_kernel *k);
+void in_kernel_info(const struct be_kernel *k, struct be_kernel_info *info);
+/* Those for this CPU. */
+const struct in_fast *in_fast_best(void);
 /* block.c */
 struct be_block *in_block_new(const struct be_launch *l, uint64_t linear, struct vgpu_err *err);
 void in_block_link(struct be_block *b, struct be_block *const *peers, uint32_t n);

@@ -169,6 +169,7 @@ static int layout_shared(struct be_kernel *k, struct vgpu_err *err)
 				f->shared_off[s] = place_shared(&end, v);
 		}
 	}
+	k->shared_end = (uint32_t)MIN(end, (uint64_t)UINT32_MAX);
 	end = vgpu_align_up(end, MIN(dyn_align, (uint64_t)1024));
 	if (end > 16 << 20)
 		return vgpu_err_set(err, VGPU_E_INVALID_PTX, "'%s' uses %llu bytes of static shared memory", k->entry->name,

@@ -80,7 +80,7 @@ static uint8_t *resolve_cluster(const struct be_block *b, uint64_t addr, uint64_
 	return b->cluster->peer[rank - 1].shared + off;
 }
 
-static uint8_t *resolve_lane(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write)
+uint8_t *in_resolve_lane(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, bool write)
 {
 	struct be_block *b = w->blk;
 
@@ -106,6 +106,8 @@ static uint8_t *resolve_lane(struct in_warp *w, const struct in_insn *i, uint32_
 
 static int bad_access(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write)
 {
+	if (unlikely(w->blk->k->watch))
+		return w->blk->k->watch->bad(w, i, lane, addr, n, align, write);
 	if (addr & (align - 1))
 		return in_fault(w, i, lane, VGPU_E_MISALIGNED, addr, "misaligned %s of %u bytes at 0x%llx", write ? "write" : "read",
 				n, (unsigned long long)addr);
@@ -124,7 +126,7 @@ static int resolve_lanes(struct in_warp *w, const struct in_insn *i, uint32_t m,
 	for_lanes(l, m) {
 		uint64_t addr = in_addr(w, i, l);
 
-		p[l] = addr & (n - 1) ? NULL : resolve_lane(w, i, l, addr, n, write);
+		p[l] = addr & (n - 1) ? NULL : in_resolve_lane(w, i, l, addr, n, write);
 		if (!p[l])
 			return bad_access(w, i, l, addr, n, n, write);
 	}
@@ -134,18 +136,22 @@ static int resolve_lanes(struct in_warp *w, const struct in_insn *i, uint32_t m,
 uint8_t *in_resolve_at(struct in_warp *w, const struct in_insn *i, uint32_t lane, uint64_t addr, uint32_t n, uint32_t align, bool write)
 {
 	uint64_t a = i->addr32 ? (uint32_t)addr : addr;
-	uint8_t *p = a & (align - 1) ? NULL : resolve_lane(w, i, lane, a, n, write);
+	uint8_t *p = a & (align - 1) ? NULL : in_resolve_lane(w, i, lane, a, n, write);
 
 	if (!p)
 		bad_access(w, i, lane, a, n, align, write);
+	else if (unlikely(w->blk->k->watch) && w->blk->k->watch->access(w, i, lane, a, n, write, p))
+		p = NULL;
 	return p;
 }
 
 int in_resolve(struct in_warp *w, const struct in_insn *i, uint32_t m, uint32_t n, bool write, uint8_t *p[WARP])
 {
-	if (w->blk->k->fast->resolve(w, i, m, n, p))
-		return 0;
-	return resolve_lanes(w, i, m, n, write, p);
+	switch (w->blk->k->fast->resolve(w, i, m, n, write, p)) {
+	case IN_PLACED: return 0;
+	case IN_REPORTED: return IN_FAULT;
+	default: return resolve_lanes(w, i, m, n, write, p);
+	}
 }
 
 #define LOAD(T, S) \

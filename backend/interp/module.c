@@ -47,7 +47,7 @@ static void find_taken(struct be_module *bm)
 					take(bm, &m->funcs[f].blocks[b].insns[n].src[s]);
 }
 
-static int module_new(struct be_module **out, const struct ir_module *m, const uint64_t *var_addr, struct vgpu_err *err)
+int in_module_new(struct be_module **out, const struct ir_module *m, const uint64_t *var_addr, struct vgpu_err *err)
 {
 	static atomic_uint serial;
 	struct be_module *bm = calloc(1, sizeof(*bm));
@@ -73,7 +73,7 @@ static int module_new(struct be_module **out, const struct ir_module *m, const u
 	return 0;
 }
 
-static void module_free(struct be_module *bm)
+void in_module_free(struct be_module *bm)
 {
 	if (!bm)
 		return;
@@ -82,12 +82,12 @@ static void module_free(struct be_module *bm)
 	free(bm);
 }
 
-static uint64_t func_addr(struct be_module *bm, uint32_t func)
+uint64_t in_func_addr(struct be_module *bm, uint32_t func)
 {
 	return bm->func_base + (uint64_t)func * 16;
 }
 
-static void kernel_free(struct be_kernel *k)
+void in_kernel_free(struct be_kernel *k)
 {
 	if (!k)
 		return;
@@ -151,7 +151,7 @@ static int prepare(struct be_kernel *k, struct vgpu_err *err)
 	return rc ? rc : spread_consts(k, err);
 }
 
-static int kernel_new(struct be_kernel **out, struct be_module *bm, uint32_t func, struct vgpu_err *err)
+int in_kernel_new(struct be_kernel **out, struct be_module *bm, uint32_t func, const struct in_fast *fast, struct vgpu_err *err)
 {
 	struct be_kernel *k;
 	int rc;
@@ -164,19 +164,29 @@ static int kernel_new(struct be_kernel **out, struct be_module *bm, uint32_t fun
 	vgpu_htab_init_int(&k->const_tab);
 	k->bm = bm;
 	k->m = bm->ir;
-	k->fast = alu_cpu_has_avx2() ? &in_fast_avx2 : &in_fast_base;
+	k->fast = fast;
 	k->entry_func = func;
 	k->entry = &bm->ir->funcs[func];
 	rc = prepare(k, err);
 	if (rc) {
-		kernel_free(k);
+		in_kernel_free(k);
 		return rc;
 	}
 	*out = k;
 	return 0;
 }
 
-static void kernel_info(const struct be_kernel *k, struct be_kernel_info *info)
+const struct in_fast *in_fast_best(void)
+{
+	return alu_cpu_has_avx2() ? &in_fast_avx2 : &in_fast_base;
+}
+
+static int kernel_new(struct be_kernel **out, struct be_module *bm, uint32_t func, struct vgpu_err *err)
+{
+	return in_kernel_new(out, bm, func, in_fast_best(), err);
+}
+
+void in_kernel_info(const struct be_kernel *k, struct be_kernel_info *info)
 {
 	uint64_t const_B = 0;
 	uint32_t words = 0;
@@ -196,12 +206,12 @@ static void kernel_info(const struct be_kernel *k, struct be_kernel_info *info)
 
 const struct be_ops be_interp = {
 	.name = "interp",
-	.module_new = module_new,
-	.module_free = module_free,
-	.func_addr = func_addr,
+	.module_new = in_module_new,
+	.module_free = in_module_free,
+	.func_addr = in_func_addr,
 	.kernel_new = kernel_new,
-	.kernel_free = kernel_free,
-	.kernel_info = kernel_info,
+	.kernel_free = in_kernel_free,
+	.kernel_info = in_kernel_info,
 	.block_new = in_block_new,
 	.block_link = in_block_link,
 	.block_run = in_block_run,

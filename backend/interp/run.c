@@ -26,6 +26,8 @@ struct in_group *in_group_new(struct in_warp *w, uint32_t mask, uint32_t pc, str
 	/* 32 lanes in 32 slots: a group has at least one lane, so there is a free slot. */
 	*g = (struct in_group){ .pc = pc, .mask = mask, .frame = f, .state = IN_G_RUN };
 	w->used |= 1u << slot;
+	if (unlikely(w->blk->k->watch))
+		w->blk->k->watch->together(w, in_cur(w)->mask | mask);
 	return g;
 }
 
@@ -235,6 +237,8 @@ void in_lanes_exit(struct in_warp *w, uint32_t m)
 	struct in_group *g = in_cur(w);
 
 	w->live &= ~m;
+	if (unlikely(w->blk->k->watch))
+		w->blk->k->watch->exit(w);
 	for (struct in_frame *f = g->frame; f; f = f->parent)
 		f->live &= ~m;
 	g->mask &= ~m;

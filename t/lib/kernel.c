@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "backend/check/check.h"
 #include "backend/simd/sd_jit.h"
 #include "compiler/ptx/ptx.h"
 #include "config.h"
@@ -18,6 +19,10 @@
 
 const char *const *kt_backends(void)
 {
+	static const char *const check[] = { "check", NULL };
+
+	if (getenv("KT_CHECK"))
+		return check;
 #ifdef VGPU_LLVM
 	static const char *const names[] = { "interp", "simd", NULL };
 
@@ -26,6 +31,19 @@ const char *const *kt_backends(void)
 	static const char *const names[] = { "interp", NULL };
 #endif
 	return names;
+}
+
+static void *alloc(struct kt *t, size_t size, unsigned chk_flags)
+{
+	size_t len = (size + PAGE) & ~(size_t)(PAGE - 1);
+	void *p = (void *)(uintptr_t)t->next;
+
+	if (mprotect(p, len, PROT_READ | PROT_WRITE))
+		bail("no memory for %zu bytes", size);
+	if (t->mem)
+		chk_mem_add(t->mem, t->next, size, 1, chk_flags, NULL);
+	t->next += len + PAGE;
+	return p;
 }
 
 static bool service_print(void *cookie, const char *text, size_t len)
@@ -46,7 +64,7 @@ static uint64_t service_alloc(void *cookie, uint64_t size)
 		return 0;
 	t->heap_left -= size;
 	t->heap_live++;
-	return (uint64_t)(uintptr_t)kt_alloc(t, size);
+	return (uint64_t)(uintptr_t)alloc(t, size, CHK_HEAP);
 }
 
 static void service_free(void *cookie, uint64_t addr)
@@ -54,6 +72,8 @@ static void service_free(void *cookie, uint64_t addr)
 	struct kt *t = cookie;
 
 	t->heap_live--;
+	if (t->mem)
+		chk_mem_del(t->mem, addr);
 }
 
 static void open_window(struct kt *t)
@@ -70,17 +90,33 @@ static void open_window(struct kt *t)
 		.cancel = &t->cancel, .clock_khz = 1000000, .sm_count = 4, .slice = 50000,
 	};
 	t->heap_left = 1 << 20;
+	if (t->ops != &be_check)
+		return;
+	t->mem = chk_mem_new(KT_WINDOW, KT_WINDOW_SIZE);
+	t->s.check = t->mem ? chk_new(t->mem, 1) : NULL;
+	if (!t->s.check)
+		bail("no memory for the checker");
 }
 
 void *kt_alloc(struct kt *t, size_t size)
 {
-	size_t len = (size + PAGE) & ~(size_t)(PAGE - 1);
-	void *p = (void *)(uintptr_t)t->next;
+	return alloc(t, size, CHK_WRITTEN | CHK_KEPT);
+}
 
-	if (mprotect(p, len, PROT_READ | PROT_WRITE))
-		bail("no memory for %zu bytes", size);
-	t->next += len + PAGE;
-	return p;
+void *kt_alloc_raw(struct kt *t, size_t size)
+{
+	return alloc(t, size, 0);
+}
+
+char *kt_reports(struct kt *t)
+{
+	size_t cap = 1 << 20, left;
+	char *text = malloc(cap);
+
+	if (!text)
+		bail("no memory");
+	text[chk_take(t->s.check, text, cap - 1, &left)] = 0;
+	return text;
 }
 
 static void apply_relocs(struct kt *t, uint32_t v)
@@ -143,8 +179,20 @@ void kt_must_open(struct kt *t, const char *backend, const char *ptx)
 		bail("test PTX doesn't load: %s\n%s", t->err.text, t->log);
 }
 
+static void close_check(struct kt *t)
+{
+	char *text = t->mem ? kt_reports(t) : NULL;
+
+	if (text && text[0])
+		diag("%s", text);
+	free(text);
+	chk_free(t->s.check);
+	chk_mem_free(t->mem);
+}
+
 void kt_close(struct kt *t)
 {
+	close_check(t);
 	if (t->bm)
 		t->ops->module_free(t->bm);
 	if (t->m)

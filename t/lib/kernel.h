@@ -33,6 +33,7 @@ struct kt {
 	uint64_t next;               /* where the next allocation goes */
 	uint64_t heap_left;          /* device malloc */
 	int heap_live;               /* allocations not freed */
+	struct chk_mem *mem;         /* backend "check": what it knows; kt_alloc's bytes count as written */
 	/* how to launch; reset by hand */
 	uint32_t resident;           /* blocks in flight at once; 0: all */
 	unsigned threads;            /* that run them; 0: the caller */
@@ -48,7 +49,7 @@ struct kt {
 	char *log;                   /* compiler's messages */
 };
 
-/* Names of all backends under test, NULL terminated. */
+/* Names of all backends under test, NULL terminated; with $KT_CHECK in the environment: the memory checker's. */
 const char *const *kt_backends(void);
 
 /* Compiles and loads; false: t->err and t->log say why. kt_close() in either case. */
@@ -61,6 +62,10 @@ char *kt_text(const char *name);
 
 /* Zeroed device memory: the pointer is the device address, the page behind it is not mapped. */
 void *kt_alloc(struct kt *t, size_t size);
+/* Backend "check": memory that nobody has written to, of exactly that size. */
+void *kt_alloc_raw(struct kt *t, size_t size);
+/* Backend "check": takes the text of all reports so far; to be freed. */
+char *kt_reports(struct kt *t);
 /* Address of a module variable; bails out where there is none. */
 void *kt_var(struct kt *t, const char *name);
 uint64_t kt_func(struct kt *t, const char *name);
