@@ -48,6 +48,17 @@ if command -v python3 >/dev/null; then
 		"$(python3 -c 'import sys, xml.etree.ElementTree as E; print(len(E.parse(sys.argv[1]).findall("gpu")))' "$T/all.xml")" 3
 fi
 
+# ---- against real boards: captures of `nvidia-smi -q -x` as NVIDIA's k8s-test-infra publishes them, below
+# tests/e2e/go/assertions/nvidiasmi/testdata/hardware; VGPU_CAPTURES names a directory that has them ----
+if [ -n "$VGPU_CAPTURES" ] && [ -s "$T/all.xml" ]; then
+	is "H100: what a real one tells is told" "$(python3 "$TOP_SRC/t/lib/smi-compare.py" "$VGPU_CAPTURES/qx-h100.xml" "$T/all.xml" 0 2>&1)" ""
+	is "T4: what a real one tells is told" "$(python3 "$TOP_SRC/t/lib/smi-compare.py" "$VGPU_CAPTURES/qx-t4.xml" "$T/all.xml" 1 2>&1)" ""
+	vgpu_state "$T/a100" "--profile A100" && vgpu_mount_at "$T/mnt.a100" "$T/a100" && VGPU_PATH=$T/mnt.a100 smi -q -x >"$T/a100.xml"
+	is "A100: what a real one tells is told" "$(python3 "$TOP_SRC/t/lib/smi-compare.py" "$VGPU_CAPTURES/qx-a100.xml" "$T/a100.xml" 0 2>&1)" ""
+else
+	skip "VGPU_CAPTURES names no captures of real boards"
+fi
+
 # ---- the fields, each by itself ----
 smi --help-query-gpu | sed -n 's/^"\([a-z][A-Za-z0-9_.]*\)".*/\1/p' | grep -vE '^[0-9]' >"$T/fields"
 n=$(wc -l <"$T/fields")
