@@ -88,7 +88,7 @@ const void *vcu_caller(void);
  * keeps its things in c->part[VCU_PART_<part>]. If the session is dead
  * (tr_dead) or abandoned, fini only frees this side.
  */
-#define VCU_CTX_PARTS(X) X(mem) X(stream) X(event) X(module) X(graph) X(array)
+#define VCU_CTX_PARTS(X) X(mem) X(stream) X(event) X(module) X(array)
 enum vcu_part {
 #define X(p) VCU_PART_##p,
 	VCU_CTX_PARTS(X)

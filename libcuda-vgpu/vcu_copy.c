@@ -1,5 +1,6 @@
 /* vcu_copy.c: see vcu_copy.h. */
 #include "libcuda-vgpu/vcu_copy.h"
+#include "libcuda-vgpu/vcu_capture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,20 @@ static CUresult find_side(struct vcu_side *s, const struct vcu_copy *c)
 	if (s->kind == VCU_SIDE_DEVICE || vcu_mem_known(s->base, 1, &range) || vcu_mem_in_window(s->base))
 		return CUDA_ERROR_INVALID_VALUE;
 	return CUDA_SUCCESS;
+}
+
+static CUresult find_sides(struct vcu_copy *c)
+{
+	CUresult r = find_side(&c->dst, c);
+
+	return r ? r : find_side(&c->src, c);
+}
+
+CUresult vcu_copy_check(const struct vcu_copy *c)
+{
+	struct vcu_copy found = *c;
+
+	return c->width && c->height && c->depth ? find_sides(&found) : CUDA_SUCCESS;
 }
 
 /* Rows that lie next to each other on both sides are one. */
@@ -246,9 +261,9 @@ CUresult vcu_copy(struct vcu_copy *c, struct vcu_stream *s, bool async)
 
 	if (!c->width || !c->height || !c->depth)
 		return CUDA_SUCCESS;
-	r = find_side(&c->dst, c);
-	if (!r)
-		r = find_side(&c->src, c);
+	if (vcu_capturing(s))
+		return async ? vcu_capture_copy(s, c) : vcu_capture_refuse(s);
+	r = find_sides(c);
 	if (r)
 		return r;
 	flatten(c);
@@ -256,6 +271,40 @@ CUresult vcu_copy(struct vcu_copy *c, struct vcu_stream *s, bool async)
 	if (c->dst.window && c->src.window)
 		return window_copy(c, s, async);
 	return program_copy(c, s, async);
+}
+
+/* A host function of the library's own: the bytes, by the stream's helper. */
+static void move_later(void *arg)
+{
+	/* it was checked, and what memory that has been freed since holds is the program's affair */
+	(void)move_now(arg);
+	free(arg);
+}
+
+CUresult vcu_copy_ordered(struct vcu_copy *c, struct vcu_stream *s)
+{
+	struct vcu_copy *later;
+	CUresult r;
+
+	if (!c->width || !c->height || !c->depth)
+		return CUDA_SUCCESS;
+	r = find_sides(c);
+	if (r)
+		return r;
+	flatten(c);
+	count(c, s);
+	if (c->dst.window && c->src.window)
+		return submit_copy(s, c, NULL);
+	if (vcu_stream_idle(s))
+		return move_now(c);
+	later = malloc(sizeof(*later));
+	if (!later)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	*later = *c;
+	r = vcu_hostfn_submit(s, move_later, NULL, later);
+	if (r)
+		free(later);
+	return r;
 }
 
 CUresult vcu_copy_1d(struct vcu_stream *s, bool async, enum vcu_side_kind dk, uint64_t dst, enum vcu_side_kind sk, uint64_t src,
@@ -290,6 +339,8 @@ CUresult vcu_fill(struct vcu_stream *s, bool async, uint64_t dst, uint64_t pitch
 	cmd.a.FILL.height = height;
 	cmd.a.FILL.value = value;
 	cmd.a.FILL.elem_B = elem;
+	if (vcu_capturing(s))
+		return async ? vcu_capture_fill(s, &(CUDA_MEMSET_NODE_PARAMS){ dst, pitch, value, elem, width, height }) : vcu_capture_refuse(s);
 	r = vcu_submit(s, &cmd, NULL, 0, &seq);
 	/* A fill of device memory does not make the program wait; of memory that it sees, it does. */
 	if (r || ((async || range.kind == VGP_MEM_DEVICE) && !range.sync_memops))

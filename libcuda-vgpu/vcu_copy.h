@@ -41,6 +41,12 @@ struct vcu_copy {
 CUresult vcu_copy(struct vcu_copy *c, struct vcu_stream *s, bool async);
 CUresult vcu_copy_1d(struct vcu_stream *s, bool async, enum vcu_side_kind dk, uint64_t dst, enum vcu_side_kind sk, uint64_t src,
 		     uint64_t n);
+/* As a node of a graph: bytes of the program's are read and written when the stream has come so far. */
+CUresult vcu_copy_ordered(struct vcu_copy *c, struct vcu_stream *s);
+/* What a struct of the API says; it isn't looked up. */
+CUresult vcu_copy_of_3d(const CUDA_MEMCPY3D *p, struct vcu_copy *c);
+/* Are both sides what they should be now? */
+CUresult vcu_copy_check(const struct vcu_copy *c);
 /* Fills width elements of elem bytes in each of height rows. */
 CUresult vcu_fill(struct vcu_stream *s, bool async, uint64_t dst, uint64_t pitch, uint32_t value, unsigned elem, uint64_t width,
 		  uint64_t height);

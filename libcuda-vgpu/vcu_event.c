@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "libcuda-vgpu/vcu_capture.h"
+
 #include "util/vec.h"
 
 struct event_part {
@@ -31,6 +33,7 @@ CUresult vcu_event_ctx_init(struct vcu_ctx *c)
 
 static void event_free(struct vcu_event *e)
 {
+	vcu_capture_forget(e);
 	vcu_stream_unref(e->stream);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -156,6 +159,9 @@ CUresult vcu_event_record(struct vcu_event *e, struct vcu_stream *s)
 
 	if (e->ctx != s->ctx)
 		return CUDA_ERROR_INVALID_HANDLE;
+	if (vcu_capturing(s))
+		return vcu_capture_record(s, e);
+	vcu_capture_forget(e);
 	pthread_mutex_lock(&e->lock);
 	r = vcu_submit(s, &cmd, NULL, 0, &seq);
 	if (!r) {
@@ -177,10 +183,10 @@ CUresult vcu_EventRecordWithFlags(CUevent hEvent, CUstream hStream, unsigned int
 		r = vcu_event_get(hEvent, &e);
 	if (r)
 		return r;
-	/* EXTERNAL means something in a capture alone. */
-	if (flags & ~(unsigned)CU_EVENT_RECORD_EXTERNAL || flags)
+	/* EXTERNAL means something in a capture alone: a node that records. */
+	if (flags & ~(unsigned)CU_EVENT_RECORD_EXTERNAL || (flags && !vcu_capturing(s)))
 		return CUDA_ERROR_INVALID_VALUE;
-	return vcu_event_record(e, s);
+	return flags ? vcu_capture_event(s, CU_GRAPH_NODE_TYPE_EVENT_RECORD, e) : vcu_event_record(e, s);
 }
 
 CUresult vcu_EventRecord(CUevent hEvent, CUstream hStream)
@@ -209,6 +215,8 @@ CUresult vcu_EventQuery(CUevent hEvent)
 
 	if (!r)
 		r = vcu_ctx_check(e->ctx);
+	if (!r && vcu_captured(e))
+		r = CUDA_ERROR_CAPTURED_EVENT;
 	if (r)
 		return r;
 	s = place(e, &seq);
@@ -228,6 +236,8 @@ CUresult vcu_EventSynchronize(CUevent hEvent)
 
 	if (!r)
 		r = vcu_ctx_check(e->ctx);
+	if (!r && vcu_captured(e))
+		r = CUDA_ERROR_CAPTURED_EVENT;
 	if (r)
 		return r;
 	s = place(e, &seq);
@@ -292,16 +302,28 @@ CUresult vcu_EventElapsedTime_v2(float *pMilliseconds, CUevent hStart, CUevent h
 CUresult vcu_StreamWaitEvent(CUstream hStream, CUevent hEvent, unsigned int Flags)
 {
 	struct vcu_event *e;
-	struct vcu_stream *s, *at;
-	uint64_t seq;
+	struct vcu_stream *s;
 	CUresult r = vcu_stream_get(hStream, &s);
 
 	if (!r)
 		r = vcu_event_get(hEvent, &e);
 	if (r)
 		return r;
-	if (Flags)
+	if (Flags & ~(unsigned)CU_EVENT_WAIT_EXTERNAL || (Flags && !vcu_capturing(s)))
 		return CUDA_ERROR_INVALID_VALUE;
+	if (Flags)
+		return vcu_capture_event(s, CU_GRAPH_NODE_TYPE_WAIT_EVENT, e);
+	if (vcu_capturing(s) || vcu_captured(e))
+		return vcu_capture_wait(s, e);
+	return vcu_event_wait(e, s);
+}
+
+CUresult vcu_event_wait(struct vcu_event *e, struct vcu_stream *s)
+{
+	struct vcu_stream *at;
+	uint64_t seq;
+	CUresult r = CUDA_SUCCESS;
+
 	at = place(e, &seq);
 	if (at) {
 		r = vcu_stream_wait_on(s, at, seq);

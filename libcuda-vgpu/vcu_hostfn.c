@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "libcuda-vgpu/vcu_stream.h"
+#include "libcuda-vgpu/vcu_capture.h"
 #include "util/sys.h"
 
 #define LINGER_S 2
@@ -208,7 +208,9 @@ CUresult vcu_LaunchHostFunc(CUstream hStream, CUhostFn fn, void *userData)
 
 	if (r)
 		return r;
-	return fn ? vcu_hostfn_submit(s, fn, NULL, userData) : CUDA_ERROR_INVALID_VALUE;
+	if (!fn)
+		return CUDA_ERROR_INVALID_VALUE;
+	return vcu_capturing(s) ? vcu_capture_host(s, fn, userData) : vcu_hostfn_submit(s, fn, NULL, userData);
 }
 
 CUresult vcu_StreamAddCallback(CUstream hStream, CUstreamCallback callback, void *userData, unsigned int flags)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcuda-vgpu/vcu_capture.h"
 #include "libcuda-vgpu/vcu_event.h"
 
 #define MAX_BLOCK_X 1024
@@ -134,6 +135,19 @@ static CUresult params_from_extra(const struct vcu_func *f, void **extra, uint8_
 	return CUDA_SUCCESS;
 }
 
+CUresult vcu_launch_pack(const struct vcu_launch *l, uint8_t *to)
+{
+	uint32_t n = l->f->info.param_bytes;
+
+	/* Holes between parameters are zero. */
+	memset(to, 0, n);
+	if (l->packed) {
+		memcpy(to, l->packed, MIN(n, l->packed_len));
+		return CUDA_SUCCESS;
+	}
+	return l->extra ? params_from_extra(l->f, l->extra, to) : params_from_array(l->f, l->params, to);
+}
+
 static CUresult submit(const struct vcu_launch *l, struct vcu_stream *s)
 {
 	struct vgp_cmd cmd = { .op = VGP_OP_LAUNCH, .a.LAUNCH = { .func = l->f->wire } };
@@ -142,8 +156,6 @@ static CUresult submit(const struct vcu_launch *l, struct vcu_stream *s)
 	struct vgp_launch w = { .shared_dyn = l->shared, .param_len = n };
 	CUresult r;
 
-	if (n > PARAM_MAX)
-		return CUDA_ERROR_INVALID_VALUE;
 	if (sizeof(w) + n > sizeof(small))
 		data = malloc(sizeof(w) + n);
 	if (!data)
@@ -152,12 +164,7 @@ static CUresult submit(const struct vcu_launch *l, struct vcu_stream *s)
 	memcpy(w.block, l->block, sizeof(w.block));
 	memcpy(w.cluster, l->cluster, sizeof(w.cluster));
 	memcpy(data, &w, sizeof(w));
-	/* Holes between parameters are zero. */
-	memset(data + sizeof(w), 0, n);
-	if (l->packed)
-		memcpy(data + sizeof(w), l->packed, MIN(n, l->packed_len));
-	r = l->packed ? CUDA_SUCCESS : l->extra ? params_from_extra(l->f, l->extra, data + sizeof(w))
-						: params_from_array(l->f, l->params, data + sizeof(w));
+	r = vcu_launch_pack(l, data + sizeof(w));
 	if (l->cooperative)
 		cmd.a.LAUNCH.flags |= VGP_LAUNCH_F_COOPERATIVE;
 	if (!r)
@@ -167,19 +174,16 @@ static CUresult submit(const struct vcu_launch *l, struct vcu_stream *s)
 	return r;
 }
 
-CUresult vcu_launch(const void *handle, struct vcu_launch *l, CUstream h)
+CUresult vcu_launch_check(const void *handle, struct vcu_launch *l, struct vcu_ctx *c)
 {
-	struct vcu_stream *s;
-	CUresult r = vcu_stream_get(h, &s);
+	CUresult r = vcu_func_get(handle, c, &l->f);
 
-	if (!r)
-		r = vcu_func_get(handle, s->ctx, &l->f);
 	if (r)
 		return r;
 	/* A function runs where its module is. */
-	if (l->f->mod->ctx != s->ctx)
+	if (l->f->mod->ctx != c)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (l->params && l->extra)
+	if ((l->params && l->extra) || l->f->info.param_bytes > PARAM_MAX)
 		return CUDA_ERROR_INVALID_VALUE;
 	r = check_dims(l);
 	if (!r)
@@ -188,11 +192,26 @@ CUresult vcu_launch(const void *handle, struct vcu_launch *l, CUstream h)
 		r = check_cluster(l);
 	if (!r && l->cooperative)
 		r = check_cooperative(l);
+	return r;
+}
+
+CUresult vcu_launch_in(const void *handle, struct vcu_launch *l, struct vcu_stream *s)
+{
+	CUresult r = vcu_launch_check(handle, l, s->ctx);
+
 	if (!r)
-		r = submit(l, s);
+		r = vcu_capturing(s) ? vcu_capture_launch(s, handle, l) : submit(l, s);
 	if (!r && l->completion)
 		r = vcu_event_record(l->completion, s);
 	return r;
+}
+
+CUresult vcu_launch(const void *handle, struct vcu_launch *l, CUstream h)
+{
+	struct vcu_stream *s;
+	CUresult r = vcu_stream_get(h, &s);
+
+	return r ? r : vcu_launch_in(handle, l, s);
 }
 
 /* ---- entry points ---- */

@@ -21,6 +21,11 @@ struct vcu_launch {
 
 /* handle: CUfunction or CUkernel. */
 CUresult vcu_launch(const void *handle, struct vcu_launch *l, CUstream h);
+CUresult vcu_launch_in(const void *handle, struct vcu_launch *l, struct vcu_stream *s);
+/* Finds the function, and checks all that needs no stream. */
+CUresult vcu_launch_check(const void *handle, struct vcu_launch *l, struct vcu_ctx *c);
+/* The parameters as the worker takes them: l->f->info.param_bytes. */
+CUresult vcu_launch_pack(const struct vcu_launch *l, uint8_t *to);
 /* Dimensions and attributes of a CUlaunchConfig. */
 CUresult vcu_launch_config(struct vcu_launch *l, const CUlaunchConfig *c);
 

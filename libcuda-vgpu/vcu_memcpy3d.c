@@ -73,16 +73,22 @@ static CUresult set_side(struct vcu_side *s, const struct end *e, size_t width, 
 	return CUDA_SUCCESS;
 }
 
-static CUresult copy_box(const struct end *dst, const struct end *src, size_t w, size_t h, size_t d, struct vcu_stream *s, bool async)
+static CUresult box_of(const struct end *dst, const struct end *src, size_t w, size_t h, size_t d, struct vcu_copy *c)
 {
-	struct vcu_copy c = { .width = w, .height = h, .depth = d };
 	CUresult r;
 
+	*c = (struct vcu_copy){ .width = w, .height = h, .depth = d };
 	if (!w || !h || !d)
 		return CUDA_SUCCESS;
-	r = set_side(&c.dst, dst, w, h, d);
-	if (!r)
-		r = set_side(&c.src, src, w, h, d);
+	r = set_side(&c->dst, dst, w, h, d);
+	return r ? r : set_side(&c->src, src, w, h, d);
+}
+
+static CUresult copy_box(const struct end *dst, const struct end *src, size_t w, size_t h, size_t d, struct vcu_stream *s, bool async)
+{
+	struct vcu_copy c;
+	CUresult r = box_of(dst, src, w, h, d, &c);
+
 	return r ? r : vcu_copy(&c, s, async);
 }
 
@@ -131,14 +137,22 @@ CUresult vcu_Memcpy2DAsync_v2(const CUDA_MEMCPY2D *pCopy, CUstream hStream)
 
 /* ---- three dimensions ---- */
 
-static CUresult copy_3d(const CUDA_MEMCPY3D *p, struct vcu_stream *s, bool async)
+CUresult vcu_copy_of_3d(const CUDA_MEMCPY3D *p, struct vcu_copy *c)
 {
 	struct end dst = { p->dstMemoryType, p->dstHost, p->dstDevice, p->dstArray, p->dstXInBytes, p->dstY, p->dstZ, p->dstLOD,
 			   p->dstPitch, p->dstHeight };
 	struct end src = { p->srcMemoryType, p->srcHost, p->srcDevice, p->srcArray, p->srcXInBytes, p->srcY, p->srcZ, p->srcLOD,
 			   p->srcPitch, p->srcHeight };
 
-	return copy_box(&dst, &src, p->WidthInBytes, p->Height, p->Depth, s, async);
+	return box_of(&dst, &src, p->WidthInBytes, p->Height, p->Depth, c);
+}
+
+static CUresult copy_3d(const CUDA_MEMCPY3D *p, struct vcu_stream *s, bool async)
+{
+	struct vcu_copy c;
+	CUresult r = vcu_copy_of_3d(p, &c);
+
+	return r ? r : vcu_copy(&c, s, async);
 }
 
 CUresult vcu_Memcpy3D_v2(const CUDA_MEMCPY3D *pCopy)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcuda-vgpu/vcu_capture.h"
 #include "libcuda-vgpu/vcu_mem.h"
 #include "libcuda-vgpu/vcu_stream.h"
 
@@ -104,6 +105,8 @@ static CUresult alloc_from(struct vcu_pool *p, CUdeviceptr *dptr, size_t n, CUst
 
 	if (r)
 		return r;
+	if (vcu_capturing(s))
+		return vcu_capture_lacks(s);
 	if (!dptr || (n && p && p->max_size && n > p->max_size))
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!n) {
@@ -157,6 +160,8 @@ CUresult vcu_MemFreeAsync(CUdeviceptr dptr, CUstream hStream)
 
 	if (r || !dptr)
 		return r;
+	if (vcu_capturing(s))
+		return vcu_capture_lacks(s);
 	if (!vcu_mem_find(dptr, 1, &range) || range.addr != dptr || range.kind != VGP_MEM_DEVICE || range.variable)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!vcu_mem_take(dptr, &range))

@@ -23,6 +23,7 @@
 #include "libcuda-vgpu/vcu_process.h"
 #include "libcuda-vgpu/vcu_entry.h"
 #include "libcuda-vgpu/vcu_event.h"
+#include "libcuda-vgpu/vcu_graph.h"
 #include "libcuda-vgpu/vcu_log.h"
 #include "libcuda-vgpu/vcu_mem.h"
 #include "libcuda-vgpu/vcu_module.h"
@@ -191,6 +192,7 @@ static void __attribute__((destructor)) unload(void)
 	vcu_pools_fini();
 	vcu_ranges_fini();
 	vcu_hostreg_fini();
+	vcu_graphs_fini();
 	vcu_events_fini();
 	forget_threads();
 	vcu_log_fini();

@@ -1,6 +1,6 @@
 /* vcu_stream.c: see vcu_stream.h. Life of streams, submission, order and waiting. */
+#include "libcuda-vgpu/vcu_capture.h"
 #include "libcuda-vgpu/vcu_process.h"
-#include "libcuda-vgpu/vcu_stream.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -188,6 +188,7 @@ void vcu_stream_ctx_fini(struct vcu_ctx *c)
 		p->list = s->next;
 		if (s->handle)
 			vcu_handle_del(s->handle, VCU_H_STREAM);
+		vcu_capture_leave(s);
 		vcu_hostq_free(s->hostq);
 		s->hostq = NULL;
 		queue_end(s, alive);
@@ -340,8 +341,11 @@ static void throttle(struct vcu_stream *s)
 CUresult vcu_submit(struct vcu_stream *s, struct vgp_cmd *cmd, const void *in, size_t in_len, uint64_t *seq_out)
 {
 	struct stream_part *p = part_of(s->ctx);
+	CUresult no = vcu_capture_check(s);
 	int r;
 
+	if (no)
+		return no;
 	throttle(s);
 	pthread_mutex_lock(&p->lock);
 	r = put_order(p, s);
@@ -461,7 +465,9 @@ CUresult vcu_ctx_wait_all(struct vcu_ctx *c)
 
 CUresult vcu_stream_ctx_synchronize(struct vcu_ctx *c)
 {
-	return vcu_ctx_wait_all(c);
+	CUresult r = vcu_capture_check_ctx(c);
+
+	return r ? r : vcu_ctx_wait_all(c);
 }
 
 bool vcu_stream_idle(struct vcu_stream *s)
@@ -475,6 +481,17 @@ bool vcu_stream_idle(struct vcu_stream *s)
 			idle = is_done(o->queue, o->last);
 	pthread_mutex_unlock(&p->lock);
 	return idle;
+}
+
+uint64_t vcu_stream_mark(struct vcu_stream *s)
+{
+	struct stream_part *p = part_of(s->ctx);
+	uint64_t seq;
+
+	pthread_mutex_lock(&p->lock);
+	seq = s->last;
+	pthread_mutex_unlock(&p->lock);
+	return seq;
 }
 
 CUresult vcu_stream_query_seq(struct vcu_stream *s, uint64_t seq)
@@ -558,6 +575,7 @@ CUresult vcu_StreamDestroy_v2(CUstream hStream)
 	s = vcu_handle_del(hStream, VCU_H_STREAM);
 	if (!s)
 		return CUDA_ERROR_INVALID_HANDLE;
+	vcu_capture_leave(s);
 	p = part_of(s->ctx);
 	pthread_mutex_lock(&p->lock);
 	s->handle = NULL;
@@ -578,6 +596,8 @@ CUresult vcu_StreamQuery(CUstream hStream)
 	struct vcu_stream *s;
 	CUresult r = vcu_stream_get(hStream, &s);
 
+	if (!r)
+		r = vcu_capture_check(s);
 	if (r)
 		return r;
 	if (!vcu_stream_idle(s))
@@ -591,5 +611,7 @@ CUresult vcu_StreamSynchronize(CUstream hStream)
 	struct vcu_stream *s;
 	CUresult r = vcu_stream_get(hStream, &s);
 
+	if (!r)
+		r = vcu_capture_check(s);
 	return r ? r : vcu_stream_wait_idle(s);
 }

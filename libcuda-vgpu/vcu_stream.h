@@ -38,6 +38,7 @@ struct vcu_stream {
 	int priority;
 	uint64_t id;
 	unsigned refs;             /* atomic */
+	struct vcu_capturing *capturing;   /* part in a capture (vcu_capture.h); atomic, protected by its lock */
 	struct vcu_hostq *hostq;   /* host functions; made at the first one, protected by the part's lock */
 	/* protected by the part's lock */
 	uint32_t queue;            /* VCU_NO_QUEUE: given back, all of its work has ended */
@@ -77,6 +78,8 @@ CUresult vcu_submit(struct vcu_stream *s, struct vgp_cmd *cmd, const void *in, s
 bool vcu_stream_idle(struct vcu_stream *s);
 /* Waits until vcu_stream_idle would say yes for what was submitted before. */
 CUresult vcu_stream_wait_idle(struct vcu_stream *s);
+/* Seq of the last command so far. */
+uint64_t vcu_stream_mark(struct vcu_stream *s);
 /* Waits for one command of the stream, or only asks (CUDA_ERROR_NOT_READY). */
 CUresult vcu_stream_wait_seq(struct vcu_stream *s, uint64_t seq);
 CUresult vcu_stream_query_seq(struct vcu_stream *s, uint64_t seq);

@@ -1,4 +1,4 @@
-/* vcu_streamop.c: what streams answer about themselves, memory operations on them, attributes, capture status. */
+/* vcu_streamop.c: what streams answer about themselves, memory operations on them, attributes. */
 #include <string.h>
 
 #include "libcuda-vgpu/vcu_mem.h"
@@ -287,50 +287,5 @@ CUresult vcu_StreamAttachMemAsync(CUstream hStream, CUdeviceptr dptr, size_t len
 	if (!vcu_mem_find(dptr, 1, &range) || range.kind != VGP_MEM_MANAGED ||
 	    (length && (dptr != range.addr || length != range.size)))
 		return CUDA_ERROR_INVALID_VALUE;
-	return CUDA_SUCCESS;
-}
-
-/* ---- capture: no stream is ever capturing ---- */
-
-CUresult vcu_StreamIsCapturing(CUstream hStream, CUstreamCaptureStatus *captureStatus)
-{
-	struct vcu_stream *s;
-	CUresult r = vcu_stream_get(hStream, &s);
-
-	if (r)
-		return r;
-	if (!captureStatus)
-		return CUDA_ERROR_INVALID_VALUE;
-	*captureStatus = CU_STREAM_CAPTURE_STATUS_NONE;
-	return CUDA_SUCCESS;
-}
-
-CUresult vcu_StreamGetCaptureInfo(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out)
-{
-	return vcu_StreamIsCapturing(hStream, captureStatus_out);
-}
-
-CUresult vcu_StreamGetCaptureInfo_v2(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out,
-				     CUgraph *graph_out, const CUgraphNode **dependencies_out, size_t *numDependencies_out)
-{
-	return vcu_StreamIsCapturing(hStream, captureStatus_out);
-}
-
-CUresult vcu_StreamGetCaptureInfo_v3(CUstream hStream, CUstreamCaptureStatus *captureStatus_out, cuuint64_t *id_out,
-				     CUgraph *graph_out, const CUgraphNode **dependencies_out,
-				     const CUgraphEdgeData **edgeData_out, size_t *numDependencies_out)
-{
-	return vcu_StreamIsCapturing(hStream, captureStatus_out);
-}
-
-CUresult vcu_ThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
-{
-	static __thread CUstreamCaptureMode current = CU_STREAM_CAPTURE_MODE_GLOBAL;
-	CUstreamCaptureMode old = current;
-
-	if (!mode || *mode > CU_STREAM_CAPTURE_MODE_RELAXED)
-		return CUDA_ERROR_INVALID_VALUE;
-	current = *mode;
-	*mode = old;
 	return CUDA_SUCCESS;
 }

@@ -1,7 +1,7 @@
 /*
  * 640-driver: the driver API over an engine in this process, by ring, socket
  * and node frames: memory, copies, fills, streams, events, modules, launches,
- * host functions, faults. Kernels: t/data/ptx/driver.ptx.
+ * host functions, graphs, faults. Kernels: t/data/ptx/driver.ptx.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -747,6 +747,8 @@ static const struct vgpu_device *devices(void)
 	return d;
 }
 
+#include "t/640-graph.inc"
+
 static int body(const char *transport)
 {
 	static const struct tr_loop_ops ops = { eng_loop_start, eng_loop_stop };
@@ -773,6 +775,7 @@ static int body(const char *transport)
 	test_events();
 	test_threads();
 	test_pool();
+	test_graphs();
 	test_printf();
 	test_fault();
 	CU(cuModuleUnload(mod));
