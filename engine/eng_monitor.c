@@ -31,6 +31,19 @@ void eng_ctl_tell(struct eng *e, uint32_t op, uint32_t device, uint64_t value, u
 	ctl_send(e, &m);
 }
 
+void eng_ctl_text(struct eng *e, uint32_t op, uint32_t device, const char *text, size_t n)
+{
+	struct {
+		struct vgp_ctl m;
+		char text[VGP_CTL_TEXT_MAX];
+	} out = { .m = { .op = op, .session = e->cfg.session, .device = device, .pid = (uint32_t)getpid() } };
+
+	n = MIN(n, sizeof(out.text));
+	out.m.value = n;
+	memcpy(out.text, text, n);
+	vgpu_send_fds(e->cfg.ctl, &out, sizeof(out.m) + n, NULL, 0, MSG_DONTWAIT);
+}
+
 /* Asks the daemon and waits for its answer; a daemon that is replaced meanwhile is asked again. */
 int eng_ctl_ask(struct eng *e, uint32_t op, uint32_t device, uint64_t value, struct vgp_ctl *answer)
 {

@@ -352,6 +352,8 @@ int eng_ctl_ask(struct eng *e, uint32_t op, uint32_t device, uint64_t value, str
 void eng_link_begin(struct eng *e, uint32_t id, unsigned slot);
 void eng_link_look(struct eng *e);
 void eng_link_take(struct eng *e, unsigned slot, uint32_t *to_KiB, uint32_t *from_KiB);
+/* n bytes of text behind the message. */
+void eng_ctl_text(struct eng *e, uint32_t op, uint32_t device, const char *text, size_t n);
 void eng_ctl_tell(struct eng *e, uint32_t op, uint32_t device, uint64_t value, uint64_t value2);
 
 /* eng_ctx.c */
@@ -391,6 +393,7 @@ int eng_mem_write(struct eng *e, uint64_t addr, const void *src, uint64_t len, u
 int eng_check_start(struct eng *e, struct eng_ctx *ctx);        /* ctx is a checked one */
 void eng_check_end(struct eng_ctx *ctx);
 void eng_check_fini(struct eng *e);
+void eng_check_tell(struct eng_ctx *ctx);                       /* the daemon hears what is new */
 static inline struct chk_mem *eng_chk(const struct eng *e)
 {
 	return __atomic_load_n(&e->chk, __ATOMIC_ACQUIRE);

@@ -210,6 +210,7 @@ static void job_complete(struct eng *e, struct eng_job *j)
 	account_end(&e->sched, j);
 	pthread_mutex_unlock(&e->sched.lock);
 	if (j->mod) {
+		eng_check_tell(j->ctx);
 		eng_tex_leave(e);
 		eng_module_unref(e, j->mod);
 	}

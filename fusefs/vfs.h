@@ -29,6 +29,7 @@ struct vfs;
 struct vfs_client;
 struct vfs_guest;
 struct vfs_samples;
+struct vfs_reports;
 struct registry;
 
 /* Something that epoll watches. */
@@ -112,6 +113,7 @@ struct vfs {
 	uint64_t link[VGPU_MAX_DEVICES][2]; /* bytes per second to and from it */
 	uint64_t tick_us;              /* the same moment, since the epoch */
 	void *faults;                  /* injections that wait for workers */
+	struct vfs_reports *reports;   /* vfs_check.c: VGPU_MAX_DEVICES, or NULL */
 	struct vfs_samples *samples[VGPU_MAX_DEVICES]; /* beside vfs_state.live */
 
 	struct fuse_session *se;

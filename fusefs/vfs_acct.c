@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fusefs/vfs_check.h"
 #include "fusefs/vfs_mon.h"
 #include "fusefs/vfs_sess.h"
 #include "util/log.h"
@@ -210,6 +211,14 @@ static void on_message(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 	}
 }
 
+static void on_report(struct vfs *v, struct vfs_live_sess *l, const struct vgp_ctl *m, const char *text, size_t n)
+{
+	const struct vfs_sess *s = &v->st->sess[l->slot];
+
+	if (m->device < s->n_devices && m->value == n)
+		vfs_check_report(v, s, s->dev_key[m->device], text, n);
+}
+
 void vfs_acct_ready(struct vfs *v, struct vfs_watch *w, uint32_t events)
 {
 	struct vfs_live_sess *l = container_of(w, struct vfs_live_sess, ctl);
@@ -217,8 +226,11 @@ void vfs_acct_ready(struct vfs *v, struct vfs_watch *w, uint32_t events)
 
 	/* bounded: one worker must not keep the others waiting */
 	for (int i = 0; i < 16 && w->fd >= 0; i++) {
-		struct vgp_ctl m;
-		ssize_t n = vgpu_recv_fds(w->fd, &m, sizeof(m), fds, &nfds, MSG_DONTWAIT);
+		struct {
+			struct vgp_ctl m;
+			char text[VGP_CTL_TEXT_MAX];
+		} in;
+		ssize_t n = vgpu_recv_fds(w->fd, &in, sizeof(in), fds, &nfds, MSG_DONTWAIT);
 
 		for (int k = 0; n >= 0 && k < nfds; k++)
 			close(fds[k]);
@@ -228,8 +240,10 @@ void vfs_acct_ready(struct vfs *v, struct vfs_watch *w, uint32_t events)
 			vfs_watch_close(v, w); /* its end comes from super */
 			return;
 		}
-		if (n == sizeof(m))
-			on_message(v, l, &m);
+		if (n == sizeof(in.m))
+			on_message(v, l, &in.m);
+		else if (n > (ssize_t)sizeof(in.m) && in.m.op == VGP_CTL_REPORT)
+			on_report(v, l, &in.m, in.text, (size_t)n - sizeof(in.m));
 	}
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fusefs/vfs.h"
+#include "fusefs/vfs_check.h"
 #include "util/log.h"
 #include "util/sys.h"
 
@@ -146,5 +147,6 @@ int main(int argc, char **argv)
 	vfs_jobs_stop(&v);
 	vfs_io_close(&v);
 	vfs_sess_fini(&v);
+	vfs_check_fini(&v);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "fusefs/vfs_mon.h"
+#include "fusefs/vfs_check.h"
 #include "fusefs/vfs_sess.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -550,7 +551,7 @@ int vfs_sess_init(struct vfs *v, struct vgpu_err *err)
 	if (!v->opens || !v->sess)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
 	v->src.live = (struct vfs_live){ v, vfs_sess_memory, vfs_sess_utilization, vfs_sess_clients, vfs_sess_count,
-					vfs_live_telemetry, vfs_live_processes, vfs_live_injected };
+					vfs_live_telemetry, vfs_live_processes, vfs_live_injected, vfs_live_reports };
 	v->last_tick = vgpu_now_ns();
 	return 0;
 }

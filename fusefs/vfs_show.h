@@ -47,6 +47,7 @@ void show_power_draw(const struct vfs_show *s, struct vgpu_buf *b);
 void show_prop(const struct vfs_show *s, struct vgpu_buf *b);
 void show_refcnt(const struct vfs_show *s, struct vgpu_buf *b);
 void show_registry(const struct vfs_show *s, struct vgpu_buf *b);
+void show_reports(const struct vfs_show *s, struct vgpu_buf *b);
 void show_suspend(const struct vfs_show *s, struct vgpu_buf *b);
 void show_suspend_depth(const struct vfs_show *s, struct vgpu_buf *b);
 void show_sys_minors(const struct vfs_show *s, struct vgpu_buf *b);

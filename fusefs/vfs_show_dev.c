@@ -123,6 +123,14 @@ void show_injected(const struct vfs_show *s, struct vgpu_buf *b)
 		l->injected(l->arg, s->key, b);
 }
 
+void show_reports(const struct vfs_show *s, struct vgpu_buf *b)
+{
+	const struct vfs_live *l = &s->src->live;
+
+	if (l->reports)
+		l->reports(l->arg, s->key, b);
+}
+
 /* What it means is for vfs_inject.c, which knows what the device is doing. */
 int store_inject(const struct vfs_show *s, const char *text, struct vfs_change *change, struct vgpu_err *err)
 {

@@ -61,6 +61,7 @@ struct vfs_live {
 	void (*telemetry)(void *arg, uint32_t key, struct vgp_telemetry *t);
 	void (*each_process)(void *arg, uint32_t key, void (*fn)(void *fn_arg, uint32_t pid, uint64_t memory, uint64_t busy_ns), void *fn_arg);
 	void (*injected)(void *arg, uint32_t key, struct vgpu_buf *b);
+	void (*reports)(void *arg, uint32_t key, struct vgpu_buf *b);    /* of the memory checker */
 };
 
 struct vfs_source {

@@ -3,7 +3,8 @@
  * process that says so in $VGPU_DEBUG (memcheck), or of a device with that
  * property. Reports are brought to $VGPU_DEBUG's file at the program's
  * synchronisation points, as printf's text, and with their sum when the context
- * ends (and, where the word leaks is there, too, what it still holds); without a file they are left to the worker, which shows them in the mount.
+ * ends (and what it still holds, where the word leaks is there, too). Without a
+ * file they are in the mount only: the worker sends them there anyway.
  */
 #include "libcuda-vgpu/vcu_ctx.h"
 #include "libcuda-vgpu/vcu_log.h"

@@ -38,6 +38,7 @@ enum vgp_ctl_op {
 	VGP_CTL_ATTACH = 52,   /* device; a context wants to be on it; value2: number, as RESERVE's. Answer: GRANT */
 	VGP_CTL_DETACH = 53,   /* device; the last context has left it */
 	VGP_CTL_GONE = 54,     /* device's contexts have ended; value: the LOST's */
+	VGP_CTL_REPORT = 56,   /* device; text of the memory checker follows, value bytes, VGP_CTL_TEXT_MAX at most */
 	VGP_CTL_QUERY = 51,    /* device: how much is used? */
 };
 
@@ -54,6 +55,8 @@ struct vgp_ctl {
 	uint32_t to_KiB, from_KiB;
 };
 _Static_assert(sizeof(struct vgp_ctl) == 64, "vgp_ctl");
+
+#define VGP_CTL_TEXT_MAX 4096u
 
 struct vgp_ctl_start {
 	uint64_t nonce;        /* for WELCOME */

@@ -64,7 +64,15 @@ static void test_basics(void)
 
 	is_int(tr_call(s, &c, NULL, 0, &r, NULL, 0, NULL, NULL), 0, "PING is answered");
 	is_hex(r.r.PING.cookie, 0x123456789abcdef0ull, "with its cookie");
+	c = (struct vgp_cmd){ .op = VGP_OP_CTX_CREATE, .a.CTX_CREATE.flags = ~0u };
+	is_int(tr_call(s, &c, NULL, 0, &r, NULL, 0, NULL, NULL), -VGPU_E_INVALID, "a context with flags that nobody knows is refused");
 	ctx = session_ctx(s);
+	c = (struct vgp_cmd){ .op = VGP_OP_CHECK_DRAIN, .a.CHECK_DRAIN = { .ctx = ctx } };
+	is_int(tr_call(s, &c, NULL, 0, &r, NULL, 0, NULL, NULL), -VGPU_E_INVALID, "one that isn't checked has no reports");
+	c.a.CHECK_DRAIN.ctx = 200;
+	is_int(tr_call(s, &c, NULL, 0, &r, NULL, 0, NULL, NULL), -VGPU_E_INVALID_CONTEXT, "nor has one that isn't there");
+	c.a.CHECK_DRAIN.flags = 4;
+	is_int(tr_call(s, &c, NULL, 0, &r, NULL, 0, NULL, NULL), -VGPU_E_INVALID, "nor by flags that nobody knows");
 	q1 = session_queue(s, ctx);
 	q2 = session_queue(s, ctx);
 	ok(ctx && q1 != q2, "a context and two queues");

@@ -31,6 +31,7 @@ KERNEL("odd", "ld.global.u32 %r1, [%rd0+2];\n")
 KERNEL("var_over", "mov.u64 %rd3, var; ld.global.u8 %rs1, [%rd3+20];\n")
 KERNEL("var_in", "mov.u64 %rd3, var; ld.global.u8 %rs1, [%rd3+19];\n")
 KERNEL("bump", "atom.global.add.u32 %r1, [%rd0], 1;\n")
+KERNEL("far", "ld.global.u32 %r1, [%rd0+8388608];\n")
 KERNEL("chunk", "ld.global.u8 %rs1, [%rd0+3];\n")
 ".func (.param .b32 r) inner(.param .b64 p)\n{\n.reg .b32 %r<3>; .reg .b64 %rd<3>;\nld.param.u64 %rd1, [p];\nld.global.u32 %r1, [%rd1];\nst.param.b32 [r], %r1;\nret;\n}\n"
 KERNEL("outer", "{ .param .b64 a; .param .b32 b; add.u64 %rd3, %rd0, 400; st.param.b64 [a], %rd3; call.uni (b), inner, (a); ld.param.b32 %r1, [b]; }\n")
@@ -238,6 +239,13 @@ static void test_unwritten(void)
 	chk_mem_copied(t.mem, (uint64_t)(uintptr_t)q + 41, (uint64_t)(uintptr_t)q + 11, 4);
 	run("chunk", 1, 1, q + 41 - 3 + 2);
 	has(reports(), "read of size 1", "a copy of unwritten ones isn't");
+	p = kt_alloc_raw(&t, 16 << 20);
+	chk_mem_written(t.mem, (uint64_t)(uintptr_t)p + 3, (16 << 20) - 3);
+	right("far", 1, p, "many bytes at once are written");
+	chk_mem_del(t.mem, (uint64_t)(uintptr_t)p);
+	chk_mem_add(t.mem, (uint64_t)(uintptr_t)p, 16 << 20, 1, 0, NULL);
+	run("far", 1, 1, p);
+	has(reports(), "at far, PTX line", "and no more in what is allocated there next");
 	is_int(run("shared_unset", 1, 8, NULL), BE_RUN_DONE, "shared memory");
 	s = reports();
 	has(s, "========= Uninitialized __shared__ memory read of size 4 bytes\n", "is followed, too");
@@ -343,7 +351,7 @@ static void test_limit(void)
 	free(s);
 	chk_end(k.s.check, true);
 	s = malloc(64);
-	is_int(chk_take(k.s.check, s, 64, &left), 0, "the end comes once");
+	is_int(chk_take(k.s.check, CHK_FOR_CLIENT, s, 64, &left), 0, "the end comes once");
 	free(s);
 	kt_close(&k);
 	free(ptx);

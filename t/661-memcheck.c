@@ -171,6 +171,63 @@ static const char *text(void)
 	return data;
 }
 
+static char *node(const char *name)
+{
+	static char path[400];
+
+	snprintf(path, sizeof(path), "%s/devices/0/%s", m->mnt, name);
+	return path;
+}
+
+static void set(const char *value)
+{
+	int fd = open(node("memcheck"), O_WRONLY);
+
+	ok(fd >= 0 && write(fd, value, strlen(value)) == (ssize_t)strlen(value), "devices/0/memcheck becomes %s", value);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The file of the device, at most until it has `want`. */
+static const char *report(const char *want)
+{
+	static char *data;
+
+	for (int i = 0; i < 100; i++) {
+		free(data);
+		data = NULL;
+		if (vgpu_read_file(node("memcheck.report"), 1 << 20, &data, NULL, NULL))
+			return "(no file)";
+		if (strstr(data, want))
+			break;
+		usleep(50000);
+	}
+	return data;
+}
+
+static void test_mount_files(void)
+{
+	struct stat st;
+	const char *s;
+
+	has_string(report("Invalid"), "========= Invalid __global__ read of size 4 bytes\n=========     at add, PTX line ", "the device's file has it, too");
+	ok(!stat(node("memcheck.report"), &st) && (st.st_mode & 0777) == 0400, "which is the owner's");
+	set("1");
+	is_int(run("unset", NULL), 0, "a program that knows nothing is checked on such a device");
+	has_string(report("ERROR SUMMARY: 1 errors"), "========= ERROR SUMMARY: 1 errors, seen 1000 times\n", "and reported there");
+	is_string(text(), "(no file)", "and nowhere else");
+	is_int(run("over", NULL), 100, "and gets its error");
+	s = report("Invalid");
+	has_string(s, "========= Process ", "whose it is is told");
+	for (int i = 0; i < 40; i++)
+		run("race", NULL);
+	is_int(run("over", NULL), 100, "many runs later");
+	s = report("Race");
+	ok(strlen(s) > 10000 && strlen(s) <= 65536, "the file is still of a size (%zu)", strlen(s));
+	set("0");
+	is_int(run("over", NULL), 0, "then nobody is checked any more");
+}
+
 int main(int argc, char **argv)
 {
 	char debug[400];
@@ -208,5 +265,7 @@ int main(int argc, char **argv)
 	is_int(run("race", NULL), 0, "nor without $VGPU_DEBUG");
 	is_string(text(), "(no file)", "…");
 	is_int(run("over", "memcheck"), 100, "without a file the error is there all the same");
+	is_int(run("right", "memcheck"), 0, "and right programs run");
+	test_mount_files();
 	return 0;
 }

@@ -49,8 +49,10 @@ void chk_mem_copied(struct chk_mem *m, uint64_t dst, uint64_t src, uint64_t len)
 /* The reports of a context. NULL: no memory. */
 struct chk *chk_new(struct chk_mem *m, uint32_t ctx);
 void chk_free(struct chk *c);
-/* Takes up to cap bytes of the text that hasn't been taken yet; *left: bytes still there. */
-size_t chk_take(struct chk *c, char *to, size_t cap, size_t *left);
+/* Who takes reports: each gets all of the text. */
+enum chk_reader { CHK_FOR_CLIENT, CHK_FOR_MOUNT, CHK_READERS };
+/* Takes up to cap bytes of the text that the reader hasn't taken yet; *left: bytes still there. */
+size_t chk_take(struct chk *c, enum chk_reader r, char *to, size_t cap, size_t *left);
 /* The sum of all errors, and before it, if asked for, what the program hasn't freed; once. */
 void chk_end(struct chk *c, bool leaks);
 

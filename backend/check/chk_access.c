@@ -139,7 +139,8 @@ static struct chk_site site(const struct access *a, uint32_t lane, enum place pl
 }
 
 /* One that may not be; x: of shared and local memory. */
-static int illegal(const struct access *a, uint32_t lane, const struct spot *s, bool misaligned, const struct chk_extent *x, uint32_t others)
+static int illegal(const struct access *a, uint32_t lane, const struct spot *s, bool misaligned, const struct chk_extent *x,
+		   uint32_t others)
 {
 	struct chk_site at = site(a, lane, s->place, s->addr);
 	bool global = at.space[0] != 's' && at.space[0] != 'l';
@@ -147,9 +148,9 @@ static int illegal(const struct access *a, uint32_t lane, const struct spot *s, 
 	at.others = others;
 	chk_is_new(a->w, misaligned ? CHK_KIND_ALIGN : CHK_KIND_BOUNDS);
 	chk_report(&at, misaligned ? CHK_KIND_ALIGN : CHK_KIND_BOUNDS, global ? NULL : x);
-	return in_fault(a->w, a->i, lane, misaligned ? VGPU_E_MISALIGNED : VGPU_E_ILLEGAL_ADDRESS, s->addr, "%s __%s__ %s of %u bytes at 0x%llx",
-			misaligned ? "misaligned" : "illegal", at.space, a->act.writes ? "write" : "read", a->n,
-			(unsigned long long)s->addr);
+	return in_fault(a->w, a->i, lane, misaligned ? VGPU_E_MISALIGNED : VGPU_E_ILLEGAL_ADDRESS, s->addr,
+			"%s __%s__ %s of %u bytes at 0x%llx", misaligned ? "misaligned" : "illegal", at.space,
+			a->act.writes ? "write" : "read", a->n, (unsigned long long)s->addr);
 }
 
 /* ---- was it written, does it conflict? ---- */

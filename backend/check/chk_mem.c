@@ -122,12 +122,12 @@ void chk_mem_mark(struct chk_mem *m, uint64_t addr, uint64_t n)
 static void clear(struct chk_mem *m, uint64_t addr, uint64_t n)
 {
 	uint64_t first = (addr - m->window) / 8, last = first + (n + 7) / 8;
-	uint64_t lo = vgpu_align_up((uint64_t)(uintptr_t)m->bits + first, PAGE_B), hi = ((uint64_t)(uintptr_t)m->bits + last) & ~(uint64_t)(PAGE_B - 1);
+	uint64_t lo = vgpu_align_up(first, PAGE_B), hi = last & ~(uint64_t)(PAGE_B - 1);   /* the map begins with a page */
 
 	/* whole pages are given back, which clears them */
-	if (lo < hi && hi - lo >= 16 * PAGE_B && madvise((void *)(uintptr_t)lo, hi - lo, MADV_REMOVE) == 0) {
-		memset(m->bits + first, 0, lo - ((uint64_t)(uintptr_t)m->bits + first));
-		memset((void *)(uintptr_t)hi, 0, (uint64_t)(uintptr_t)m->bits + last - hi);
+	if (lo < hi && hi - lo >= 16 * PAGE_B && madvise(m->bits + lo, hi - lo, MADV_REMOVE) == 0) {
+		memset(m->bits + first, 0, lo - first);
+		memset(m->bits + hi, 0, last - hi);
 		return;
 	}
 	memset(m->bits + first, 0, last - first);

@@ -1,7 +1,7 @@
 /*
  * chk_report.c: the reports of a context, as text. An instruction is reported
  * once for each kind of error, however many threads and launches make it; all
- * are counted. So many texts are kept (CHK_REPORTS_MAX) until they are taken.
+ * are counted. CHK_REPORTS_MAX texts are kept.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@ struct chk {
 	struct chk_mem *mem;
 	uint32_t ctx;
 	pthread_mutex_t lock;
-	struct vgpu_buf text;
-	size_t taken;
+	struct vgpu_buf text;          /* bounded, so it stays whole */
+	size_t taken[CHK_READERS];
 	struct vgpu_htab seen;         /* keys of reports: kernels come and go, their errors stay the same */
 	uint64_t n_reports, n_shown;
 	uint64_t n_times;              /* atomic */
@@ -57,20 +57,16 @@ struct chk_mem *chk_memory(struct chk *c)
 	return c->mem;
 }
 
-size_t chk_take(struct chk *c, char *to, size_t cap, size_t *left)
+size_t chk_take(struct chk *c, enum chk_reader r, char *to, size_t cap, size_t *left)
 {
 	size_t n;
 
 	pthread_mutex_lock(&c->lock);
-	n = MIN(cap, c->text.len - c->taken);
+	n = MIN(cap, c->text.len - c->taken[r]);
 	if (n)
-		memcpy(to, c->text.data + c->taken, n);
-	c->taken += n;
-	*left = c->text.len - c->taken;
-	if (!*left) {
-		vgpu_buf_free(&c->text);
-		c->taken = 0;
-	}
+		memcpy(to, c->text.data + c->taken[r], n);
+	c->taken[r] += n;
+	*left = c->text.len - c->taken[r];
 	pthread_mutex_unlock(&c->lock);
 	return n;
 }

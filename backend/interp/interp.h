@@ -237,6 +237,7 @@ struct be_block {
 	const struct be_launch *l;
 	const struct be_services *s;
 	uint32_t ctaid[3];
+	uint32_t rank;                 /* in the cluster */
 	uint64_t linear;
 	uint32_t n_threads, n_warps, n_done;
 	uint32_t next;                 /* warp to go on with */
@@ -257,7 +258,6 @@ struct be_block {
 	uint64_t frame_bytes;
 	VGPU_VEC(struct in_frame *) frames;
 	struct in_cluster *cluster;    /* NULL: a cluster of one */
-	uint32_t rank;
 	uint32_t cl_arrived;           /* threads at the cluster barrier in this phase */
 	uint32_t cl_gen;               /* phases that all of this block's threads have arrived at */
 	struct in_warp *cur;

@@ -115,7 +115,7 @@ char *kt_reports(struct kt *t)
 
 	if (!text)
 		bail("no memory");
-	text[chk_take(t->s.check, text, cap - 1, &left)] = 0;
+	text[chk_take(t->s.check, CHK_FOR_CLIENT, text, cap - 1, &left)] = 0;
 	return text;
 }
 
