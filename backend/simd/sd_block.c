@@ -178,6 +178,8 @@ static void set_launch(struct sd_block *b, const struct be_launch *l)
 void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t linear)
 {
 	set_launch(b, l);
+	/* not the next one of anything */
+	b->linear = linear;
 	sd_block_next(b, linear);
 }
 
@@ -187,11 +189,17 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 	const struct be_launch *l = b->l;
 	struct sd_ctx *c = &b->c;
 
+	/* division takes longer than many a block */
+	if (linear == b->linear + 1 && c->ctaid[0] + 1 < l->grid[0] && c->smid + 1 < l->services->sm_count) {
+		c->ctaid[0]++;
+		c->smid++;
+	} else {
+		c->ctaid[0] = (uint32_t)(linear % l->grid[0]);
+		c->ctaid[1] = (uint32_t)(linear / l->grid[0] % l->grid[1]);
+		c->ctaid[2] = (uint32_t)(linear / l->grid[0] / l->grid[1]);
+		c->smid = l->services->sm_count ? (uint32_t)(linear % l->services->sm_count) : 0;
+	}
 	b->linear = linear;
-	c->ctaid[0] = (uint32_t)(linear % l->grid[0]);
-	c->ctaid[1] = (uint32_t)(linear / l->grid[0] % l->grid[1]);
-	c->ctaid[2] = (uint32_t)(linear / l->grid[0] / l->grid[1]);
-	c->smid = l->services->sm_count ? (uint32_t)(linear % l->services->sm_count) : 0;
 	b->n_done = b->next = 0;
 	b->n_live = b->n_threads;
 	/* who arrived without waiting may have been alone */
@@ -200,7 +208,7 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 		b->bars = 0;
 	}
 	b->dirty = false;
-	for (uint32_t k = 0; k < b->n_gangs; k++) {
+	for (uint32_t k = 0; k < b->n_gangs && !b->fresh; k++) {
 		uint32_t first = k * b->v->part[0]->code->meta.W;
 
 		b->gangs[k].state = 0;
@@ -208,6 +216,7 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 		b->gangs[k].how = SD_G_RUN;
 		b->gangs[k].live = MIN(b->v->part[0]->code->meta.W, b->n_threads - first);
 	}
+	b->fresh = true;
 	if (b->shared_B > RESERVED)
 		memset(c->shared, 0, b->shared_B);
 	for (unsigned p = 0; p < 2; p++)
@@ -271,7 +280,7 @@ static void enter_gang(struct sd_block *b, uint32_t k)
 	c->bar_result = g->result;
 	if (!g->full)
 		memcpy(c->valid, g->valid, sizeof(c->valid));
-	else
+	else if (b->part || b->v->part[0]->n_rows || m->n_states)
 		memset(c->valid, 0xff, m->W / 8);
 	if (b->tids)
 		for (int d = 0; d < 3; d++)
@@ -337,35 +346,32 @@ static bool set_part(struct sd_block *b, unsigned part)
 	return true;
 }
 
-/* Until it has ended or waits, through both halves. */
-static uint32_t run_code(struct sd_block *b, uint32_t k)
+/* The gang answered r: from half to half, until it has ended or waits. */
+static uint32_t follow(struct sd_block *b, uint32_t k, uint32_t r)
 {
 	struct sd_gang *g = &b->gangs[k];
-	uint32_t state = g->state, r;
 
-	for (;;) {
-		if (unlikely(b->part != g->part) && !set_part(b, g->part))
-			return SD_GAVE_UP;
-		enter_gang(b, k);
-		r = b->v->part[b->part]->code->fn(&b->c, state);
-		if (likely(r == SD_DONE || r == SD_GAVE_UP || b->c.why != SD_WHY_WORLD))
-			return r;
+	while (r != SD_DONE && r != SD_GAVE_UP && b->c.why == SD_WHY_WORLD) {
 		if (*b->s->cancel) {
 			b->c.why = SD_WHY_CANCEL;
 			return SD_GAVE_UP;
 		}
 		b->crossings++;
 		g->part ^= 1;
-		state = r == SD_CROSS ? 0 : r;
+		if (!set_part(b, g->part))
+			return SD_GAVE_UP;
+		enter_gang(b, k);
+		r = b->v->part[b->part]->code->fn(&b->c, r == SD_CROSS ? 0 : r);
 	}
+	return r;
 }
 
 /* BE_RUN_DONE: go on with the next gang. */
-static enum be_run run_gang(struct sd_block *b, uint32_t k)
+static enum be_run answered(struct sd_block *b, uint32_t k, uint32_t r)
 {
 	struct sd_gang *g = &b->gangs[k];
-	uint32_t r = run_code(b, k);
 
+	r = follow(b, k, r);
 	if (r == SD_DONE) {
 		g->how = SD_G_DONE;
 		b->n_done++;
@@ -387,11 +393,65 @@ static enum be_run run_gang(struct sd_block *b, uint32_t k)
 	return sd_bar_arrive(b, g, b->c.bar_id, b->c.bar_count, true) ? BE_RUN_DONE : BE_RUN_FAULT;
 }
 
+static enum be_run run_gang(struct sd_block *b, uint32_t k)
+{
+	struct sd_gang *g = &b->gangs[k];
+
+	if (unlikely(b->part != g->part) && !set_part(b, g->part))
+		return BE_RUN_FAULT;
+	enter_gang(b, k);
+	return answered(b, k, b->v->part[b->part]->code->fn(&b->c, g->state));
+}
+
+/* Gangs in front of k have ended, and nobody took note. */
+void sd_block_settle(struct sd_block *b, uint32_t k)
+{
+	if (!b->fresh)
+		return;
+	b->fresh = false;
+	for (uint32_t n = 0; n < k; n++) {
+		b->n_live -= b->gangs[n].live;
+		b->gangs[n].live = 0;
+		b->gangs[n].how = SD_G_DONE;
+	}
+	b->n_done = b->next = k;
+}
+
+/* Most blocks' gangs just end, one after the other: then there is nothing to keep. */
+static enum be_run run_fresh(struct sd_block *b)
+{
+	const sd_fn fn = b->v->part[0]->code->fn;
+
+	b->part = 0;
+	b->c.addr = b->v->part[0]->addr;
+	for (uint32_t k = 0; k < b->n_gangs; k++) {
+		enum be_run run;
+		uint32_t r;
+
+		enter_gang(b, k);
+		r = fn(&b->c, 0);
+		if (likely(r == SD_DONE && b->fresh))
+			continue;
+		sd_block_settle(b, k);
+		b->progress = k > 0;
+		run = answered(b, k, r);
+		b->next = k + (run == BE_RUN_DONE);
+		return run;
+	}
+	b->n_done = b->n_gangs;
+	return BE_RUN_DONE;
+}
+
 /* Rounds over the gangs; one in which all that could run only gave way ends the call. */
 static enum be_run run_rounds(struct sd_block *b)
 {
+	enum be_run run = b->fresh ? run_fresh(b) : BE_RUN_DONE;
+
+	if (run != BE_RUN_DONE)
+		return run;
 	while (b->n_done < b->n_gangs) {
-		b->progress = false;
+		if (!b->next)
+			b->progress = false;
 		for (; b->next < b->n_gangs; b->next++) {
 			enum be_run r;
 

@@ -62,6 +62,7 @@ static bool bar_arrive(struct sd_ctx *c, uint32_t ref, uint32_t id, uint32_t cou
 	struct sd_block *b = c->blk;
 	struct sd_gang *g = &b->gangs[c->gang];
 
+	sd_block_settle(b, c->gang);
 	c->fault_ref = ref;
 	for (unsigned w = 0; w < SD_MAX_WARPS; w++)
 		c->bar_mask[w] = c->mask[w];

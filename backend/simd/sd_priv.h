@@ -100,6 +100,7 @@ struct sd_block {
 	uint64_t linear;
 	uint32_t n_threads, n_gangs, n_done, n_live, next;
 	bool progress;
+	bool fresh;                        /* gangs are as they were made; those that have ended are known to run_fresh alone */
 	bool dirty;                        /* didn't end by itself: barriers may be in use */
 	struct be_fault *fault;
 	struct sd_ctx c;
@@ -150,6 +151,8 @@ void sd_block_fini(struct sd_block *b);
 bool sd_block_fits(const struct sd_block *b, const struct be_launch *l, const struct sd_variant *v);
 void sd_block_reset(struct sd_block *b, const struct be_launch *l, uint64_t linear);
 void sd_block_next(struct sd_block *b, uint64_t linear);
+/* Takes note of what has ended, before gang k does something that others hear of. */
+void sd_block_settle(struct sd_block *b, uint32_t k);
 enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault);
 
 /* sd_bar.c: false: a fault was reported. */
