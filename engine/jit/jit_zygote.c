@@ -49,8 +49,9 @@ static void compiler(int sock, const struct order *o, struct jit_generator *g, c
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
+	/* behind the kernels that run, but they are what it is for: it must come to an end beside them */
 	if (o->background)
-		setpriority(PRIO_PROCESS, 0, 19);
+		setpriority(PRIO_PROCESS, 0, 5);
 	if (jit_lock_compiler(c->mem_B, &err)) {
 		g->kernel = NULL;
 		g->err = err;

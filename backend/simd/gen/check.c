@@ -324,6 +324,127 @@ static int64_t small_off(const struct gen_insn *t)
 	return o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG && o->off > -65536 && o->off < 65536 ? o->off : 0;
 }
 
+/* ---- one check for all accesses of a block by the same register ---- */
+
+#define COVER_MAX 4096             /* bytes between the first and the last of them */
+
+static uint32_t base_of(const struct gen_insn *t)
+{
+	const struct ir_opnd *o = &t->i->src[0];
+
+	return o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG ? gen_reg_of(t->inst, o->reg) : GEN_NONE;
+}
+
+static bool is_access(const struct gen_insn *t, uint8_t space, uint32_t reg)
+{
+	if (t->kind != GEN_I_IR)
+		return false;
+	switch (t->i->op) {
+	case IR_OP_ld: case IR_OP_ldu: case IR_OP_st: case IR_OP_atom: case IR_OP_red:
+		return t->i->n_src && base_of(t) == reg && space_of(t) == space;
+	default:
+		return false;
+	}
+}
+
+struct written {
+	uint32_t reg;
+	bool found;
+};
+
+static void see_written(void *arg, uint32_t r)
+{
+	struct written *w = arg;
+
+	w->found |= r == w->reg;
+}
+
+static bool writes(const struct gen_emit *e, const struct gen_insn *t, uint32_t reg)
+{
+	struct written w = { reg, false };
+
+	gen_defs(e->f, t, see_written, &w);
+	return w.found;
+}
+
+/* What a check covers, relative to the address of the access that it stands before. */
+struct cover {
+	int64_t before;            /* bytes in front of it */
+	uint64_t size;             /* all together */
+	unsigned align;
+};
+
+static unsigned bytes_of(const struct gen_insn *t)
+{
+	return ir_type_size(t->i->type) * MAX(t->i->vec, 1u);
+}
+
+/*
+ * A block's instructions run all or none, so an access that is wrong is one even when it is noticed earlier: the check
+ * before the first access by a register serves those that follow.
+ */
+static struct cover cover_from(struct gen_emit *e, const struct gen_insn *t, uint8_t space, unsigned stride)
+{
+	const struct gen_block *b = &e->f->blocks.v[e->block];
+	int64_t at = t->i->src[0].off, lo = at, hi = at + stride;
+	struct cover covered = { 0, stride, MIN(stride, 16u) };
+	unsigned align = covered.align;
+	uint32_t reg = base_of(t);
+
+	e->covered.now = 0;
+	e->covered.reg = reg;
+	e->covered.space = space;
+	for (size_t n = (size_t)(t - b->insns.v); reg != GEN_NONE && n < b->insns.n; n++) {
+		const struct gen_insn *x = &b->insns.v[n];
+
+		if (is_access(x, space, reg)) {
+			int64_t off = x->i->src[0].off, end = off + bytes_of(x);
+			unsigned own = MIN(bytes_of(x), 16u);
+
+			lo = MIN(lo, off);
+			hi = MAX(hi, end);
+			align = MAX(align, own);
+			if ((off - at) % own || (off - at) % align || hi - lo > COVER_MAX)
+				break;
+			e->covered.last = x;
+			e->covered.now = e->now;
+			covered = (struct cover){ at - lo, (uint64_t)(hi - lo), align };
+		}
+		if (writes(e, x, reg))
+			break;
+	}
+	return covered;
+}
+
+static bool is_covered(const struct gen_emit *e, const struct gen_insn *t, uint8_t space)
+{
+	return e->covered.now == e->now && e->covered.space == space && is_access(t, space, e->covered.reg) && t <= e->covered.last;
+}
+
+/* The same lanes' addresses, that many bytes further on. */
+static void move_by(struct gen_emit *e, int64_t by, struct gen_aff *a, struct gen_val *v)
+{
+	struct gen *g = e->g;
+
+	if (!by)
+		return;
+	if (a->s.shape != GEN_V)
+		a->u = LLVMBuildAdd(g->b, a->u, LLVMConstInt(g->i64, (uint64_t)by, 1), "");
+	for (unsigned n = 0; a->s.shape == GEN_V && n < g->NG; n++)
+		v->v[n] = LLVMBuildAdd(g->b, v->v[n], gen_const(g, v->v[n], 64, (uint64_t)by), "");
+}
+
+static val check_block_space(struct gen_emit *e, const struct gen_insn *t, uint8_t space, unsigned stride, const struct gen_aff *a,
+			     const struct gen_val *v, val base, val size)
+{
+	struct cover c = cover_from(e, t, space, stride);
+	struct gen_aff at = *a;
+	struct gen_val vt = *v;
+
+	move_by(e, -c.before, &at, &vt);
+	return check_range(e, (unsigned)c.size, c.align, &at, &vt, base, size);
+}
+
 val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v)
 {
 	struct gen *g = e->g;
@@ -339,6 +460,8 @@ val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, con
 		return check_window(e, small_off(t), align, a, v);
 	if (offset_range(e, t, &lo, &hi) && lo >= 0 && (uint64_t)hi + stride <= known_size(e, space) && is_aligned(e, t, lo, hi, align))
 		return NULL;
+	if (is_covered(e, t, space))
+		return NULL;
 	switch (space) {
 	case IR_SPACE_SHARED:
 		base = ptr_int(e, offsetof(struct sd_ctx, shared));
@@ -352,5 +475,5 @@ val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, con
 		/* each thread's own: what isn't proven goes the long way unless the offset is plain */
 		return check_local(e, t, stride, align);
 	}
-	return check_range(e, stride, align, a, v, base, size);
+	return check_block_space(e, t, space, stride, a, v, base, size);
 }

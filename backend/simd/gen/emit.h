@@ -46,6 +46,11 @@ struct gen_emit {
 	struct gen_mask m;
 	VGPU_VEC(struct gen_state) states;
 	uint32_t frame_B;
+	struct {                           /* check.c: accesses that are checked already */
+		uint32_t now, reg;         /* in the block that the stamp now stands for */
+		uint8_t space;
+		const struct gen_insn *last;
+	} covered;
 	val switch_;
 	val scratch[3];                    /* shared_fn.c's memory */
 	bool failed;

@@ -2,12 +2,14 @@
  * kernel.c: gen_kernel(): a kernel's IR through the analyses and LLVM to an
  * object; the choice of the gang, of the denormal mode, and of `general` code.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
 #include "backend/simd/gen/emit.h"
@@ -54,25 +56,28 @@ static char *host_features(enum sd_isa isa)
 
 static void init_llvm(void)
 {
-	static int done;
+	/*
+	 * Sinking moves instructions into the block of their only user, past the checks of addresses that end a block. Groups then
+	 * no longer take turns, but come one after the other, and all that they share lives long.
+	 */
+	static const char *const args[] = { "vgpu", "-instcombine-code-sinking=0" };
 
-	if (__atomic_load_n(&done, __ATOMIC_ACQUIRE))
-		return;
+	LLVMParseCommandLineOptions(ARRAY_SIZE(args), args, NULL);
 	LLVMInitializeX86TargetInfo();
 	LLVMInitializeX86Target();
 	LLVMInitializeX86TargetMC();
 	LLVMInitializeX86AsmPrinter();
 	LLVMInitializeX86AsmParser();
-	__atomic_store_n(&done, 1, __ATOMIC_RELEASE);
 }
 
 static int open_machine(struct gen *g, unsigned tier)
 {
 	static const char triple[] = "x86_64-pc-linux-gnu";
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	char *msg = NULL, *features = host_features(g->isa);
 	LLVMTargetRef target;
 
-	init_llvm();
+	pthread_once(&once, init_llvm);
 	if (!LLVMGetTargetFromTriple(triple, &target, &msg) && features)
 		g->tm = LLVMCreateTargetMachine(target, triple, levels[g->isa].cpu, features,
 						tier ? LLVMCodeGenLevelLess : LLVMCodeGenLevelNone, LLVMRelocPIC, LLVMCodeModelSmall);
