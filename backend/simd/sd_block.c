@@ -403,49 +403,108 @@ static enum be_run run_gang(struct sd_block *b, uint32_t k)
 	return answered(b, k, b->v->part[b->part]->code->fn(&b->c, g->state));
 }
 
-/* Gangs in front of k have ended, and nobody took note. */
+/* Gangs in front of k have ended or wait at the block's barrier, and nobody took note. */
 void sd_block_settle(struct sd_block *b, uint32_t k)
 {
+	struct sd_barrier *r = &b->bar[0];
+
 	if (!b->fresh)
 		return;
 	b->fresh = false;
-	for (uint32_t n = 0; n < k; n++) {
-		b->n_live -= b->gangs[n].live;
-		b->gangs[n].live = 0;
-		b->gangs[n].how = SD_G_DONE;
-	}
 	b->n_done = b->next = k;
+	if (b->phase == SD_PHASE_BAR && k) {
+		b->n_done = 0;
+		*r = (struct sd_barrier){ .used = true, .all = true };
+		b->bars = 1;
+	}
+	for (uint32_t n = 0; n < k; n++) {
+		struct sd_gang *g = &b->gangs[n];
+
+		if (b->phase == SD_PHASE_BAR) {
+			r->arrived += g->live;
+			g->how = SD_G_BAR;
+			g->bar = 0;
+			continue;
+		}
+		b->n_live -= g->live;
+		g->live = 0;
+		g->how = SD_G_DONE;
+	}
 }
 
-/* Most blocks' gangs just end, one after the other: then there is nothing to keep. */
-static enum be_run run_fresh(struct sd_block *b)
+/* Do all of the gang's lanes wait at barrier 0 for all of the block? */
+static bool is_common(const struct sd_block *b, const struct sd_gang *g)
+{
+	const struct sd_ctx *c = &b->c;
+
+	if (c->why != SD_WHY_BARRIER || c->bar_mode != IR_MODE_SYNC || c->bar_id || c->bar_count)
+		return false;
+	for (uint32_t w = 0; w < b->v->part[0]->code->meta.W / 32; w++)
+		if ((c->bar_mask[w] & c->live[w] & g->valid[w]) != g->valid[w])
+			return false;
+	return true;
+}
+
+static enum sd_phase phase_of(const struct sd_block *b, const struct sd_gang *g, uint32_t r)
+{
+	return r == SD_DONE ? SD_PHASE_DONE : r != SD_GAVE_UP && is_common(b, g) ? SD_PHASE_BAR : SD_PHASE_NONE;
+}
+
+/* A turn of each gang. False: one did something else than the first, *run: what came of it. */
+static bool run_phase(struct sd_block *b, enum be_run *run)
 {
 	const sd_fn fn = b->v->part[0]->code->fn;
 
-	b->part = 0;
-	b->c.addr = b->v->part[0]->addr;
+	b->phase = SD_PHASE_NONE;
 	for (uint32_t k = 0; k < b->n_gangs; k++) {
-		enum be_run run;
+		struct sd_gang *g = &b->gangs[k];
+		enum sd_phase ph;
 		uint32_t r;
 
 		enter_gang(b, k);
-		r = fn(&b->c, 0);
-		if (likely(r == SD_DONE && b->fresh))
-			continue;
-		sd_block_settle(b, k);
-		b->progress = k > 0;
-		run = answered(b, k, r);
-		b->next = k + (run == BE_RUN_DONE);
-		return run;
+		r = fn(&b->c, g->state);
+		ph = phase_of(b, g, r);
+		if (k == 0)
+			b->phase = ph;
+		if (unlikely(!ph || ph != b->phase || !b->fresh)) {
+			sd_block_settle(b, k);
+			b->progress = k > 0;
+			*run = answered(b, k, r);
+			b->next = k + (*run == BE_RUN_DONE);
+			return false;
+		}
+		g->state = r;
 	}
-	b->n_done = b->n_gangs;
-	return BE_RUN_DONE;
+	return true;
+}
+
+/* The gangs of most blocks do the same: they end, or wait for each other. Then there is little to keep account of. */
+static enum be_run run_together(struct sd_block *b)
+{
+	enum be_run run = BE_RUN_DONE;
+	bool moved = false;
+
+	b->part = 0;
+	b->c.addr = b->v->part[0]->addr;
+	while (run_phase(b, &run)) {
+		if (b->phase == SD_PHASE_DONE) {
+			b->n_done = b->n_gangs;
+			b->fresh = !moved;
+			break;
+		}
+		moved = true;
+		if (*b->s->cancel) {
+			b->fresh = false;
+			return BE_RUN_CANCELLED;
+		}
+	}
+	return run;
 }
 
 /* Rounds over the gangs; one in which all that could run only gave way ends the call. */
 static enum be_run run_rounds(struct sd_block *b)
 {
-	enum be_run run = b->fresh ? run_fresh(b) : BE_RUN_DONE;
+	enum be_run run = b->fresh ? run_together(b) : BE_RUN_DONE;
 
 	if (run != BE_RUN_DONE)
 		return run;

@@ -82,6 +82,8 @@ struct sd_ahead {
 
 enum sd_gang_state { SD_G_RUN, SD_G_BAR, SD_G_YIELD, SD_G_DONE };
 
+enum sd_phase { SD_PHASE_NONE, SD_PHASE_DONE, SD_PHASE_BAR };
+
 struct sd_gang {
 	uint32_t state;                    /* to go on in, of part */
 	uint8_t part;
@@ -100,7 +102,8 @@ struct sd_block {
 	uint64_t linear;
 	uint32_t n_threads, n_gangs, n_done, n_live, next;
 	bool progress;
-	bool fresh;                        /* gangs are as they were made; those that have ended are known to run_fresh alone */
+	bool fresh;                        /* gangs are in step: where they are is known to run_together() alone */
+	enum sd_phase phase;               /* … what those that had their turn have done */
 	bool dirty;                        /* didn't end by itself: barriers may be in use */
 	struct be_fault *fault;
 	struct sd_ctx c;

@@ -483,6 +483,18 @@ static LLVMBasicBlockRef place_bb(struct gen_emit *e, unsigned world, uint32_t b
 	return e->bb[world][b];
 }
 
+/*
+ * A gang that is the whole block, and all of whose lanes have come: nobody is left to wait for. (Barriers with numbers of
+ * their own aren't in such gangs: choose_warps() saw to that.)
+ */
+static bool is_met(const struct gen_emit *e, const struct ir_insn *i)
+{
+	const uint32_t *block = e->f->block;
+
+	return !e->f->yields && block[0] * block[1] * block[2] == e->g->W && i->mode != IR_MODE_RED && i->mode != IR_MODE_ARRIVE &&
+	       (i->n_src < 2 || i->src[1].kind == IR_OPND_NONE);
+}
+
 /* Barrier at the end of b: all lanes that run here wait. */
 static void barrier(struct gen_emit *e, uint32_t b)
 {
@@ -509,6 +521,10 @@ static void barrier(struct gen_emit *e, uint32_t b)
 	}
 	if (e->world)
 		send(e, to, e->m.v);
+	if (is_met(e, k->bar.i)) {
+		LLVMBuildBr(g->b, place_bb(e, e->world, to));
+		return;
+	}
 	put_barrier(e, &k->bar);
 	s = wait_state(e, SD_WHY_BARRIER, to, false);
 	if (e->failed)
