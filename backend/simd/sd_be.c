@@ -247,14 +247,17 @@ static void block_link(struct be_block *b, struct be_block *const *peers, uint32
 /* Runs it, and the blocks behind it up to hi - 1; whether better code is worth it is looked at while that may be. */
 static enum be_run run(struct sd_block *b, uint64_t hi, struct be_fault *fault)
 {
+	bool timed = b->v->part[0]->code->meta.tier == 0;
 	uint64_t t0;
 	enum be_run r;
 
 	if (!__atomic_load_n(&b->v->grows, __ATOMIC_RELAXED))
 		return sd_block_run(b, hi, fault);
-	t0 = vgpu_now_ns();
+	t0 = timed ? vgpu_now_ns() : 0;
 	r = sd_block_run(b, hi, fault);
-	sd_variant_ran((struct be_kernel *)(uintptr_t)b->l->kernel, b->v, vgpu_now_ns() - t0 - b->waited_ns, b->crossings);
+	if (!timed && !b->crossings)
+		return r;
+	sd_variant_ran((struct be_kernel *)(uintptr_t)b->l->kernel, b->v, timed ? vgpu_now_ns() - t0 - b->waited_ns : 0, b->crossings);
 	b->crossings = b->waited_ns = 0;
 	return r;
 }
