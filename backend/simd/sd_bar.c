@@ -43,7 +43,7 @@ static uint32_t count_of(uint32_t in, uint32_t live, bool named)
 {
 	if (!in)
 		return 0;
-	return named && (in & live) == live ? 32 : (uint32_t)__builtin_popcount(named ? in : in & live);
+	return named && (in & live) == live ? 32 : sd_lanes(named ? in : in & live);
 }
 
 /* Warp w's lanes arrive, and don't wait; those that had already come count again where a number is named. */
@@ -123,13 +123,13 @@ bool sd_bar_arrive(struct sd_block *b, struct sd_gang *g, uint32_t id, uint32_t 
 		uint32_t in = b->c.bar_mask[w] & g->valid[w];
 
 		if (waits)
-			r->arrived += count ? count_of(b->c.bar_mask[w], b->c.live[w], true) : (uint32_t)__builtin_popcount(in);
+			r->arrived += count ? count_of(b->c.bar_mask[w], b->c.live[w], true) : sd_lanes(in);
 		else
 			arrive_ahead(b, id, (uint32_t)(g - b->gangs), in, b->c.live[w] & g->valid[w]);
 		if (waits && b->c.bar_mode == IR_MODE_RED) {
 			uint32_t p = b->c.bar_pred[w] & in;
 
-			r->popc += (uint32_t)__builtin_popcount(p);
+			r->popc += sd_lanes(p);
 			r->any |= p != 0;
 			r->all &= p == in;
 		}

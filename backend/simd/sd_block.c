@@ -294,7 +294,7 @@ static void lanes_left(struct sd_block *b, struct sd_gang *g)
 
 	for (uint32_t w = 0; w < b->v->part[0]->code->meta.W / 32; w++) {
 		b->c.live[w] &= g->valid[w];
-		n += (uint32_t)__builtin_popcount(b->c.live[w]);
+		n += sd_lanes(b->c.live[w]);
 	}
 	b->n_live -= g->live - n;
 	if (g->live == n)

@@ -80,6 +80,12 @@ struct sd_ahead {
 	uint32_t lanes, n;
 };
 
+/* Mostly all of them; without a CPU's instruction for it counting is a call. */
+static inline uint32_t sd_lanes(uint32_t m)
+{
+	return m == UINT32_MAX ? 32 : (uint32_t)__builtin_popcount(m);
+}
+
 enum sd_gang_state { SD_G_RUN, SD_G_BAR, SD_G_YIELD, SD_G_DONE };
 
 enum sd_phase { SD_PHASE_NONE, SD_PHASE_DONE, SD_PHASE_BAR };
