@@ -4,7 +4,8 @@
  * by running it once in slices of one instruction; the time is the median of
  * several runs, in CPU time. Blocks run one after the other on the calling thread.
  *
- *   bench_interp [--runs N] [--count] [KERNEL…]       --count: instructions too (slow), else per launch only
+ *   bench_interp [--runs N] [--count] [--check] [KERNEL…]
+ *     --count: instructions too (slow), else per launch only; --check: under the memory checker
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ struct job {
 
 static struct kt t;
 static int runs = 7;
-static bool count;
+static bool count, check;
 static float *a, *b, *c;
 
 #define N (1 << 18)
@@ -169,6 +170,7 @@ int main(int argc, char **argv)
 	char *ptx;
 
 	for (int n = 1; n < argc; n++) {
+		check |= !strcmp(argv[n], "--check");
 		if (!strcmp(argv[n], "--count"))
 			count = true;
 		if (!strcmp(argv[n], "--runs") && n + 1 < argc)
@@ -177,7 +179,7 @@ int main(int argc, char **argv)
 	runs = runs < 1 ? 1 : runs > 64 ? 64 : runs;
 	if (vgpu_read_file(BENCH_INTERP_PTX, 16 << 20, &ptx, &len, &t.err))
 		bail("%s", t.err.text);
-	kt_must_open(&t, "interp", ptx);
+	kt_must_open(&t, check ? "check" : "interp", ptx);
 	t.s.slice = 1 << 20;
 	a = kt_alloc(&t, N * sizeof(float));
 	b = kt_alloc(&t, N * sizeof(float));

@@ -61,16 +61,33 @@ void eng_check_end(struct eng_ctx *ctx)
 	pthread_mutex_unlock(&ctx->lock);
 }
 
-/* What doesn't fit the socket now is lost to the mount's file, not to the client. */
-void eng_check_tell(struct eng_ctx *ctx)
+/* Called with ctx->lock. What doesn't fit the socket now is lost to the mount's file, not to the client. */
+static void tell(struct eng_ctx *ctx)
 {
 	char text[VGP_CTL_TEXT_MAX];
 	size_t n, left = 1;
 
-	if (likely(!ctx->services.check) || ctx->e->cfg.ctl < 0)
-		return;
-	while (left && (n = chk_take(ctx->services.check, CHK_FOR_MOUNT, text, sizeof(text), &left)))
+	while (ctx->services.check && left && (n = chk_take(ctx->services.check, CHK_FOR_MOUNT, text, sizeof(text), &left)))
 		eng_ctl_text(ctx->e, VGP_CTL_REPORT, (uint32_t)(ctx->dev - ctx->e->devs), text, n);
+}
+
+void eng_check_tell(struct eng_ctx *ctx)
+{
+	if (likely(!eng_chk(ctx->e)) || ctx->e->cfg.ctl < 0)
+		return;
+	pthread_mutex_lock(&ctx->lock);
+	tell(ctx);
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+void eng_check_tell_all(struct eng *e)
+{
+	for (uint32_t i = 1; unlikely(eng_chk(e)) && i < VGP_CONTEXTS; i++) {
+		struct eng_ctx *ctx = eng_ctx_get(e, i);
+
+		if (ctx)
+			eng_check_tell(ctx);
+	}
 }
 
 void eng_check_fini(struct eng *e)
@@ -159,7 +176,8 @@ int eng_do_CHECK_DRAIN(struct eng *e, struct eng_call *c)
 	} else {
 		if (flags & VGP_CHECK_F_END)
 			chk_end(ctx->services.check, flags & VGP_CHECK_F_LEAKS);
-		eng_check_tell(ctx);
+		if (ctx->e->cfg.ctl >= 0)
+			tell(ctx);
 		c->out_len = (uint32_t)chk_take(ctx->services.check, CHK_FOR_CLIENT, (char *)c->out, c->out_cap, &left);
 		c->reply.r.CHECK_DRAIN.left = left;
 	}

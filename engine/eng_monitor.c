@@ -106,6 +106,7 @@ static void tell_usage(struct eng *e, bool all)
 			ctl_send(e, &m);
 	}
 	e->usage_told = now;
+	eng_check_tell_all(e);
 }
 
 /* A new daemon: it learns what is held, and hears again what the old one left unanswered. */

@@ -393,7 +393,9 @@ int eng_mem_write(struct eng *e, uint64_t addr, const void *src, uint64_t len, u
 int eng_check_start(struct eng *e, struct eng_ctx *ctx);        /* ctx is a checked one */
 void eng_check_end(struct eng_ctx *ctx);
 void eng_check_fini(struct eng *e);
-void eng_check_tell(struct eng_ctx *ctx);                       /* the daemon hears what is new */
+/* The daemon hears what is new: of kernels that have ended, and, now and then, of those that run. */
+void eng_check_tell(struct eng_ctx *ctx);
+void eng_check_tell_all(struct eng *e);
 static inline struct chk_mem *eng_chk(const struct eng *e)
 {
 	return __atomic_load_n(&e->chk, __ATOMIC_ACQUIRE);

@@ -40,8 +40,11 @@ KERNEL("shared_over", ".shared .align 4 .b8 s[100]; mov.u32 %r1, s; shl.b32 %r2,
 KERNEL("shared_low", "mov.u32 %r1, 8; ld.shared.u32 %r2, [%r1];\n")
 KERNEL("dynamic", "mov.u32 %r1, dyn; shl.b32 %r2, %r0, 2; add.u32 %r1, %r1, %r2; st.shared.u32 [%r1], %r0; ld.shared.u32 %r3, [%r1];\n")
 KERNEL("local_over", ".local .align 4 .b8 lo[20]; mov.u64 %rd3, lo; add.u64 %rd3, %rd3, %rd2; st.local.u32 [%rd3], %r0; ld.local.u32 %r1, [%rd3];\n")
-KERNEL("local_unset", ".local .align 4 .b8 lo[20]; mov.u64 %rd3, lo; st.local.u32 [%rd3], %r0; ld.local.u32 %r1, [%rd3];\nld.local.u32 %r2, [%rd3+4];\n")
-KERNEL("shared_unset", SHARED "setp.eq.u32 %p1, %r0, 3; @!%p1 st.shared.u32 [%r3], %r0; bar.sync 0;\nld.shared.u32 %r5, [%r3];\n")
+KERNEL("local_unset", ".local .align 4 .b8 lo[20]; mov.u64 %rd3, lo; st.local.u32 [%rd3], %r0; ld.local.u32 %r1, [%rd3];\nld.local.u32 %r2, [%rd3+4];\nadd.u32 %r2, %r2, 1; st.local.u32 [%rd3+8], %r2;\n")
+KERNEL("local_maybe", ".local .align 4 .b8 lo[20]; mov.u64 %rd3, lo; setp.eq.u32 %p1, %r0, 1; @%p1 st.local.u32 [%rd3], %r0; ld.local.u32 %r1, [%rd3]; selp.b32 %r2, %r1, 7, %p1; st.global.u32 [%rd1], %r2;\n"
+	"ld.local.v2.u32 {%r3, %r4}, [%rd3+8]; st.local.v2.u32 [%rd3], {%r3, %r4}; ld.local.u32 %r5, [%rd3]; add.u32 %r5, %r5, 1; @%p1 st.global.u32 [%rd1], %r0; setp.eq.and.u32 %p2, %r5, 1, %p1; @%p2 st.global.u32 [%rd1], 5;\n")
+KERNEL("local_branch", ".local .align 4 .b8 lo[20]; mov.u64 %rd3, lo;\nld.local.v2.u32 {%r1, %r2}, [%rd3]; setp.eq.u32 %p1, %r2, 5; @%p1 bra E; st.global.u32 [%rd1], 1; E:\n")
+KERNEL("shared_unset", SHARED "setp.eq.u32 %p1, %r0, 3; @!%p1 st.shared.u32 [%r3], %r0; bar.sync 0;\nld.shared.u32 %r5, [%r3]; mad.lo.u32 %r5, %r5, 3, %r0; st.global.u32 [%rd1], %r5;\n")
 
 /* ---- races: unordered, and each way of ordering ---- */
 KERNEL("raw", SHARED OTHER "st.shared.u32 [%r3], 0; bar.sync 0;\nst.shared.u32 [%r3], %r0;\nld.shared.u32 %r5, [%r4];\n")
@@ -246,7 +249,7 @@ static void test_unwritten(void)
 	chk_mem_add(t.mem, (uint64_t)(uintptr_t)p, 16 << 20, 1, 0, NULL);
 	run("far", 1, 1, p);
 	has(reports(), "at far, PTX line", "and no more in what is allocated there next");
-	is_int(run("shared_unset", 1, 8, NULL), BE_RUN_DONE, "shared memory");
+	is_int(run("shared_unset", 1, 8, kt_alloc(&t, 64)), BE_RUN_DONE, "shared memory");
 	s = reports();
 	has(s, "========= Uninitialized __shared__ memory read of size 4 bytes\n", "is followed, too");
 	HAS(s, "with place", "at shared_unset, PTX line %u\n", line_of("shared_unset", "ld.shared"));
@@ -255,6 +258,11 @@ static void test_unwritten(void)
 	s = reports();
 	has(s, "========= Uninitialized __local__ memory read of size 4 bytes\n", "likewise");
 	HAS(s, "with place", "at local_unset, PTX line %u\n", line_of("local_unset", "ld.local.u32 %r2"));
+	right("local_maybe", 4, kt_alloc(&t, 64), "what is loaded and perhaps not needed");
+	run("local_branch", 1, 1, kt_alloc(&t, 64));
+	s = reports();
+	HAS(s, "what a branch depends on", "at local_branch, PTX line %u\n", line_of("local_branch", "ld.local"));
+	has(s, "Address 0x4\n", "is the second element");
 }
 
 /* a, b: what the lines of the two instructions begin with; which of them is found by the other one is a matter of order. */

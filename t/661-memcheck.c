@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static const char ptx[] =
 	"mov.u32 %r2, %ctaid.x; mov.u32 %r3, %ntid.x; mov.u32 %r4, %tid.x; mad.lo.u32 %r5, %r2, %r3, %r4; setp.ge.u32 %p, %r5, %r1; @%p exit;\n"
 	"mul.wide.u32 %rd3, %r5, 4; add.u64 %rd1, %rd1, %rd3; add.u64 %rd2, %rd2, %rd3;\n"
 	".loc 1 11 2\nld.global.u32 %r6, [%rd1];\n.loc 1 12 2\nld.global.u32 %r7, [%rd2]; add.u32 %r6, %r6, %r7; st.global.u32 [%rd2], %r6;\nret;\n}\n"
+	".visible .entry hang(.param .u64 p, .param .u64 q, .param .u32 n)\n{\n.reg .b32 %r; .reg .b64 %rd; ld.param.u64 %rd, [q]; ld.global.u32 %r, [%rd];\nL: bra L;\n}\n"
 	/* what is read was written by another thread, and nothing is between the two */
 	".visible .entry race()\n{\n.reg .b32 %r<4>; mov.u32 %r1, %tid.x; shl.b32 %r1, %r1, 2; mov.u32 %r2, dyn; add.u32 %r2, %r2, %r1; st.shared.u32 [%r2], 1;\n"
 	"xor.b32 %r3, %r1, 128; mov.u32 %r2, dyn; add.u32 %r2, %r2, %r3; bar.sync 0; st.shared.u32 [%r2], 2;\nld.shared.u32 %r1, [dyn+128];\nret;\n}\n";
@@ -74,14 +76,19 @@ static void load(void)
 
 #define MUST(x) do { if (x) _exit(__LINE__ % 200 + 1); } while (0)
 
-static CUresult add(CUmodule m, CUdeviceptr p, CUdeviceptr q, uint32_t n)
+static CUresult launch(CUmodule m, const char *kernel, CUdeviceptr p, CUdeviceptr q, uint32_t n)
 {
 	void *args[] = { &p, &q, &n };
 	CUfunction f;
 
-	MUST(cu.get(&f, m, "add"));
+	MUST(cu.get(&f, m, kernel));
 	MUST(cu.launch(f, (n + 127) / 128, 1, 1, 128, 1, 1, 0, NULL, args, NULL));
 	return cu.sync();
+}
+
+static CUresult add(CUmodule m, CUdeviceptr p, CUdeviceptr q, uint32_t n)
+{
+	return launch(m, "add", p, q, n);
 }
 
 /* Everything that writes to memory, and a kernel that reads it. */
@@ -125,7 +132,7 @@ static int program(const char *what)
 		MUST(cu.alloc(&p, 4 * N) || cu.alloc(&q, 4 * N) || cu.set(p, 0, N));
 		if (!strcmp(what, "over"))
 			MUST(cu.set(q, 1, N));
-		r = add(m, p, q, !strcmp(what, "over") ? N + 1 : N);
+		r = launch(m, !strcmp(what, "hang") ? "hang" : "add", p, q, !strcmp(what, "over") ? N + 1 : N);
 	}
 	if (r == CUDA_SUCCESS)
 		MUST(cu.destroy(ctx));
@@ -137,13 +144,12 @@ static int program(const char *what)
 static const struct test_mount *m;
 static char file[300];
 
-/* Runs the program with debug for $VGPU_DEBUG (NULL: none); answers its exit status. */
-static int run(const char *what, const char *debug)
+/* Starts the program with debug for $VGPU_DEBUG (NULL: none). */
+static pid_t start(const char *what, const char *debug)
 {
 	char path[400], dbg[400], top[400];
 	char *argv[] = { (char *)"661", (char *)what, NULL }, *env[] = { path, top, debug ? dbg : NULL, NULL };
 	const char *build = getenv("VGPU_TOP_BUILDDIR");
-	int st;
 	pid_t pid;
 
 	unlink(file);
@@ -155,6 +161,15 @@ static int run(const char *what, const char *debug)
 		execve("/proc/self/exe", argv, env);
 		_exit(99);
 	}
+	return pid;
+}
+
+/* … and answers its exit status. */
+static int run(const char *what, const char *debug)
+{
+	pid_t pid = start(what, debug);
+	int st;
+
 	if (pid < 0 || waitpid(pid, &st, 0) != pid)
 		return -1;
 	return WIFEXITED(st) ? WEXITSTATUS(st) : 1000 + WTERMSIG(st);
@@ -205,6 +220,17 @@ static const char *report(const char *want)
 	return data;
 }
 
+/* A kernel that doesn't end: what it has done so far is told all the same. */
+static void hangs(void)
+{
+	pid_t pid = start("hang", NULL);
+	const char *s = report("at hang");
+
+	has_string(s, "========= Uninitialized __global__ memory read of size 4 bytes\n=========     at hang, PTX line ", "a kernel that hangs is reported meanwhile");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void test_mount_files(void)
 {
 	struct stat st;
@@ -224,6 +250,7 @@ static void test_mount_files(void)
 	is_int(run("over", NULL), 100, "many runs later");
 	s = report("Race");
 	ok(strlen(s) > 10000 && strlen(s) <= 65536, "the file is still of a size (%zu)", strlen(s));
+	hangs();
 	set("0");
 	is_int(run("over", NULL), 0, "then nobody is checked any more");
 }

@@ -175,13 +175,28 @@ static bool any_written(const struct access *a, uint32_t lane, const struct spot
 	}
 }
 
+/*
+ * Elements that matter. A load of global memory is made where it is needed; of
+ * the others only what is certainly used counts, and no rows of matrices.
+ */
+static uint32_t elements(const struct access *a, const struct spot *s)
+{
+	unsigned op = a->i->ir ? a->i->ir->op : 0;
+
+	if (s->place == PLACE_GLOBAL || a->act.atomic)
+		return ~0u;
+	return op == IR_OP_ld || op == IR_OP_ldu ? a->w->blk->k->chk->used[chk_pc(a->w)] : 0;
+}
+
 static void check_written(const struct access *a, uint32_t lane, const struct spot *s)
 {
-	uint32_t e = a->act.elem_B && a->n % a->act.elem_B == 0 ? a->act.elem_B : a->n;
+	uint32_t e = a->act.elem_B && a->n % a->act.elem_B == 0 ? a->act.elem_B : a->n, which = elements(a, s);
 
-	for (uint32_t k = 0; k < a->n; k += e) {
+	for (uint32_t k = 0; k < a->n && which; k += e, which >>= 1) {
 		struct chk_site at;
 
+		if (!(which & 1))
+			continue;
 		if (a->i->n_vec > 1 && a->n > e && a->i->vec[k / e] == IN_NOROW)
 			continue;      /* nobody wants that element */
 		if (any_written(a, lane, s, k, e))

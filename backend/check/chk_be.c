@@ -33,16 +33,36 @@ static uint32_t local_end(const struct in_func *f)
 	return (uint32_t)end;
 }
 
+/* The function's code is its instructions, each as one or more, in order. */
+static void find_used(struct chk_kernel *c, const struct be_kernel *k, const struct in_func *f)
+{
+	size_t pc = f->start;
+
+	for (uint32_t b = 0; b < f->ir->n_blocks; b++)
+		for (uint32_t n = 0; n < f->ir->blocks[b].n_insns; n++) {
+			const struct ir_insn *ir = &f->ir->blocks[b].insns[n];
+			uint8_t used = ir->op == IR_OP_ld || ir->op == IR_OP_ldu ? chk_used_elements(&f->ir->blocks[b], n) : 0;
+
+			for (; pc < k->code.n && k->code.v[pc].ir == ir; pc++)
+				c->used[pc] = used;
+		}
+}
+
 static bool prepare(struct chk_kernel *c, const struct be_kernel *k)
 {
 	c->system_shared = asks_for_system_shared(k);
 	c->seen = calloc(k->code.n + 1, 1);
 	c->local_end = calloc(k->m->n_funcs + 1, sizeof(*c->local_end));
-	if (!c->seen || !c->local_end)
+	c->used = calloc(k->code.n + 1, 1);
+	if (!c->seen || !c->used || !c->local_end)
 		return false;
-	for (uint32_t n = 0; n < k->m->n_funcs; n++)
-		if (k->funcs[n])
-			c->local_end[n] = local_end(k->funcs[n]);
+	for (uint32_t n = 0; n < k->m->n_funcs; n++) {
+		if (!k->funcs[n])
+			continue;
+		c->local_end[n] = local_end(k->funcs[n]);
+		if (!k->funcs[n]->broken)
+			find_used(c, k, k->funcs[n]);
+	}
 	return true;
 }
 
@@ -50,6 +70,7 @@ static void chk_kernel_free(struct chk_kernel *c)
 {
 	if (c) {
 		free(c->seen);
+		free(c->used);
 		free(c->local_end);
 	}
 	free(c);

@@ -150,12 +150,18 @@ static inline uint32_t chk_pc(const struct in_warp *w)
 	return w->g[w->cur].pc;
 }
 
+/* ---- chk_use.c ---- */
+
+/* Of the n-th instruction of the block, a load: a bit for each element of its result that is certainly used. */
+uint8_t chk_used_elements(const struct ir_block *b, uint32_t n);
+
 /* ---- chk_be.c ---- */
 
 /* What be_kernel keeps for the checker. */
 struct chk_kernel {
 	struct in_fast fast;           /* be_interp's but for what finds memory */
-	uint8_t *seen;                 /* by pc: the kinds that have been reported */
+	uint8_t *seen;                 /* by pc: the kinds that have been reported … */
+	uint8_t *used;                 /* … and of loads the elements that are certainly used */
 	uint32_t *local_end;           /* by function: of its frame, where the last .local variable ends */
 	bool system_shared;            /* it asks where the reserved shared memory is */
 };

@@ -20,6 +20,8 @@
  *
  * Each of these errs on the side of silence.
  */
+#include <string.h>
+
 #include "backend/check/chk_priv.h"
 
 static void join(struct chk_clock *to, const struct chk_clock *from, uint32_t n)
@@ -130,16 +132,16 @@ static bool same_insn(const struct chk_shared *a, const struct chk_touch *t)
 
 /* ---- hazards ---- */
 
+static bool touched(const struct chk_touch *t)
+{
+	return t->thread != 0;
+}
+
 static void found(const struct chk_shared *a, const struct chk_touch *t, bool wrote)
 {
 	struct chk_site s = { .w = a->w, .i = a->i, .lane = a->lane, .space = "shared", .addr = a->off, .n = a->n, .write = a->writes };
 
 	chk_report_race(&s, t->thread - 1u, t->pc, wrote);
-}
-
-static bool touched(const struct chk_touch *t)
-{
-	return t->thread != 0;
 }
 
 /* … and with another value? */
@@ -150,16 +152,34 @@ static bool differs(const struct chk_shared *a, const struct chk_touch *t, uint3
 	return !a->value || !a->all_off || chk_value(a->w, a->i, lane, (uint32_t)(a->off + k - a->all_off[lane])) != a->value[k];
 }
 
-/* Byte k of the access: does it conflict with an earlier write that isn't ordered? */
-static bool write_conflicts(const struct chk_shared *a, const struct chk_byte *y, uint32_t k)
+static bool is_conflict(const struct chk_shared *a, const struct chk_touch *t)
 {
-	bool same_value = a->value && a->value[k] == a->w->blk->shared[a->off + k];
+	return touched(t) && !(t->strong && a->strong) && !ordered(a, t);
+}
 
-	if (!touched(&y->w) || (y->w.strong && a->strong))
-		return false;
-	if (a->writes && !a->reads && same_insn(a, &y->w))
-		return differs(a, &y->w, k);
-	return !ordered(a, &y->w) && !(a->writes && !a->reads && same_value);
+/* What a store of byte k writes is there already: whoever comes first, nothing changes. */
+static bool changes_nothing(const struct chk_shared *a, uint32_t k)
+{
+	return a->value && a->value[k] == a->w->blk->shared[a->off + k];
+}
+
+/* The touch that byte k of the access conflicts with; NULL: none. *calm: because of what is ordered, not of the value. */
+static const struct chk_touch *conflict(const struct chk_shared *a, const struct chk_byte *y, uint32_t k, bool *calm)
+{
+	const struct chk_touch *t = NULL;
+
+	*calm = true;
+	if (a->writes && touched(&y->w) && !(y->w.strong && a->strong) && same_insn(a, &y->w)) {
+		*calm = false;
+		return differs(a, &y->w, k) ? &y->w : NULL;
+	}
+	if (is_conflict(a, &y->w))
+		t = &y->w;
+	for (int r = 0; r < 2 && a->writes && !t; r++)
+		if (is_conflict(a, &y->r[r]))
+			t = &y->r[r];
+	*calm = !t;
+	return t && a->writes && changes_nothing(a, k) ? NULL : t;
 }
 
 static struct chk_touch touch_of(const struct chk_shared *a)
@@ -180,30 +200,37 @@ static void note_read(const struct chk_shared *a, struct chk_byte *y, struct chk
 		}
 }
 
+static bool same_touches(const struct chk_byte *x, const struct chk_byte *y)
+{
+	return !memcmp(&x->w, &y->w, sizeof(x->w)) && !memcmp(x->r, y->r, sizeof(x->r));
+}
+
 void chk_race(const struct chk_shared *a)
 {
-	struct chk_byte *y = &a->w->blk->chk->shared[a->off];
+	struct chk_byte *y = &a->w->blk->chk->shared[a->off], was, is;
 	struct chk_touch now = touch_of(a);
-	bool told = false;
+	bool told = false, calm = false;
 
 	for (uint32_t k = 0; k < a->n; k++, y++) {
-		if (!told && write_conflicts(a, y, k)) {
-			found(a, &y->w, true);
-			told = true;
+		const struct chk_touch *t;
+
+		/* mostly the bytes of an access have had the same done to them: what was found out of one holds for the next */
+		if (k && calm && same_touches(y, &was)) {
+			is.written = y->written;
+			*y = is;
+			continue;
 		}
-		for (int r = 0; r < 2 && a->writes && !told; r++) {
-			if (!touched(&y->r[r]) || (y->r[r].strong && a->strong) || ordered(a, &y->r[r]))
-				continue;
-			if (a->value && a->value[k] == a->w->blk->shared[a->off + k])
-				continue;
-			found(a, &y->r[r], false);
-			told = true;
-		}
+		was = *y;
+		t = conflict(a, y, k, &calm);
+		if (t && !told)
+			found(a, t, t == &y->w);
+		told |= t != NULL;
 		if (a->writes) {
 			y->w = now;
-			y->r[0] = y->r[1] = (struct chk_touch){ 0 };
+			memset(y->r, 0, sizeof(y->r));
 		} else {
 			note_read(a, y, now);
 		}
+		is = *y;
 	}
 }
