@@ -18,8 +18,10 @@
 #include "engine/eng_priv.h"
 #include "util/mig.h"
 
-#define HERE_NS 30000                /* the channel's patience with a launch of its own */
-#define HERE_THREADS 8192            /* kernel threads above which it doesn't try */
+#define HERE_NS 15000                /* the channel's patience with a launch of its own: what waking the pool takes */
+#define HERE_BLOCKS 1024             /* blocks, … */
+#define HERE_THREADS 131072          /* … and threads of the kernel, above which it doesn't try */
+#define CHUNK_HERE 64                /* blocks that the channel takes at once; it gives back what it doesn't get to */
 #define VISIT_NS 1000000             /* then other jobs have their turn */
 #define IDLE_SPIN_NS 50000
 #define YIELDS_MAX 64                /* slices after which a block makes room for others */
@@ -38,7 +40,8 @@ struct chunk {
 struct visitor {
 	struct chunk ch;
 	uint64_t done;                /* not yet added to job->done */
-	uint64_t deadline;
+	uint64_t ahead;               /* blocks that take less than the time between two looks at the clock, or 0 */
+	uint64_t deadline, looked;    /* when it has to leave; when it looked at the clock */
 	bool here;                    /* the channel */
 	bool spun;
 };
@@ -275,8 +278,9 @@ static bool take_chunk(struct eng_job *j, struct chunk *ch, bool here)
 	}
 	if (!left)
 		return false;
-	n = here ? 1 : left / (4 * j->e->sched.n_threads + 1);
+	n = here ? CHUNK_HERE : left / (4 * j->e->sched.n_threads + 1);
 	n = MAX(n, 1ull);
+	n = MIN(n, left);
 	n = MIN(n, j->chunk_max);
 	*ch = (struct chunk){ j->next_unit, j->next_unit + n };
 	j->next_unit += n;
@@ -568,15 +572,22 @@ static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
 {
 	if (eng_stopped(e))
 		return true;
-	if (v->here)
-		return vgpu_now_ns() > v->deadline || eng_channel_waits(e);
+	if (v->here) {
+		uint64_t now = vgpu_now_ns();
+
+		if (now - v->looked > HERE_NS / 8)
+			v->ahead = 0;
+		v->looked = now;
+		return now > v->deadline || eng_channel_waits(e);
+	}
 	if (v->spun && went_round(j, v))
 		return true;
 	return others_wait(e) && vgpu_now_ns() > v->deadline;
 }
 
 /* Blocks that a backend may run in one go: between two looks at the clock. */
-#define AHEAD_MAX 32
+#define AHEAD_MAX 64
+#define AHEAD_HERE 8
 
 /*
  * Fresh blocks of the chunk in one go, where the backend can do that and nothing waits. False: it can't be done now,
@@ -592,11 +603,20 @@ static bool run_ahead(struct eng *e, struct eng_job *j, struct visitor *v, struc
 	uint64_t n, done;
 
 	*left = NULL;
-	if (!j->ctx->be->blocks_run || j->per_unit != 1 || j->all_resident || v->spun || v->ch.lo == v->ch.hi || cancelled(j) ||
+	if (!j->ctx->be->blocks_run || j->per_unit != 1 || j->all_resident || v->spun || cancelled(j) ||
 	    __atomic_load_n(&j->n_susp, __ATOMIC_RELAXED) || __atomic_load_n(&j->stalls, __ATOMIC_RELAXED) ||
 	    __atomic_load_n(&j->no_room, __ATOMIC_RELAXED))
 		return false;
-	n = MIN(v->ch.hi - v->ch.lo, (uint64_t)AHEAD_MAX);
+	if (v->ch.lo == v->ch.hi) {
+		pthread_mutex_lock(&j->lock);
+		take_chunk(j, &v->ch, v->here);
+		pthread_mutex_unlock(&j->lock);
+	}
+	if (v->ch.lo == v->ch.hi)
+		return false;
+	/* the channel is careful until it has seen how long they take */
+	v->ahead = !v->ahead ? (v->here ? AHEAD_HERE : AHEAD_MAX) : MIN(2 * v->ahead, (uint64_t)AHEAD_MAX);
+	n = MIN(v->ch.hi - v->ch.lo, v->ahead);
 	done = j->ctx->be->blocks_run(&j->launch, v->ch.lo, v->ch.lo + n, &bb, &r, &fault, &err);
 	v->ch.lo += done;
 	v->done += done;
@@ -680,7 +700,7 @@ static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 static bool visit(struct eng *e, struct eng_job *j, bool here)
 {
 	uint64_t from = vgpu_now_ns();
-	struct visitor v = { .here = here, .deadline = from + (here ? HERE_NS : VISIT_NS) };
+	struct visitor v = { .here = here, .deadline = from + (here ? HERE_NS : VISIT_NS), .looked = from };
 	unsigned d = dev_slot(j);
 	uint64_t used = unlikely(e->sched.share[d]) ? cpu_ns() : 0;
 	bool did = j->run_piece ? visit_pieces(e, j, &v) : visit_launch(e, j, &v);
@@ -708,7 +728,7 @@ void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
 	account_begin(s, j);
 	pthread_mutex_unlock(&s->lock);
 	if (try_here && eng_is_channel() && is_brief(e, j) && !over_share(s, dev_slot(j)) && __atomic_load_n(&s->n_jobs, __ATOMIC_RELAXED) == 0 &&
-	    n <= 64 && n * j->launch.block[0] * j->launch.block[1] * j->launch.block[2] <= HERE_THREADS)
+	    n <= HERE_BLOCKS && n * j->launch.block[0] * j->launch.block[1] * j->launch.block[2] <= HERE_THREADS)
 		complete = visit(e, j, true);
 	if (!complete) {
 		pthread_mutex_lock(&s->lock);

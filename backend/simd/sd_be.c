@@ -175,7 +175,7 @@ static int check_launch(const struct be_launch *l, uint64_t linear, struct vgpu_
 	if (!threads || l->block[0] > 1024 || l->block[1] > 1024 || l->block[2] > 1024 || threads > 1024)
 		return vgpu_err_set(err, VGPU_E_LAUNCH_RESOURCES, "a block of %ux%ux%u threads: at most 1024 fit", l->block[0],
 				    l->block[1], l->block[2]);
-	if (linear / l->grid[0] / l->grid[1] >= l->grid[2])
+	if (linear >= (uint64_t)l->grid[0] * l->grid[1] * l->grid[2])
 		return vgpu_err_set(err, VGPU_E_INVALID, "block %llu is outside of the grid", (unsigned long long)linear);
 	if (l->param_bytes < l->kernel->entry->param_bytes)
 		return vgpu_err_set(err, VGPU_E_INVALID, "'%s' has %u bytes of parameters, %u were given", l->kernel->entry->name,

@@ -143,7 +143,7 @@ static void set_valid(struct sd_block *b)
 /* The least aligned power of two that holds the window: what lies around it is unmapped, or faults in the interpreter. */
 static uint64_t window_mask(uint64_t base, uint64_t size)
 {
-	uint64_t n = PAGE;
+	uint64_t n = size > PAGE ? (uint64_t)1 << (63 - __builtin_clzll(size)) : PAGE;
 
 	while (n < size || (base & (n - 1)) + size > n)
 		n *= 2;
