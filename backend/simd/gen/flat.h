@@ -122,6 +122,7 @@ struct gen_func {
 	VGPU_VEC(struct gen_var) vars;     /* by gen_inst.slot0 + local symbol */
 	VGPU_VEC(struct gen_loop *) loops;
 	VGPU_VEC(const struct gen_pat *) pats;
+	VGPU_VEC(struct ir_insn *) made;   /* instructions that the module doesn't have */
 	VGPU_VEC(struct sd_ref) refs;
 	VGPU_VEC(struct sd_sym) syms;
 	uint32_t *order, n_order;          /* reachable blocks */
@@ -143,6 +144,8 @@ int gen_flatten(struct gen *g, struct gen_func *f, uint32_t func);
 int gen_flow(struct gen *g, struct gen_func *f);
 /* world 0: no lane ever disagrees; 1: what gen_diverge says. */
 int gen_shapes(struct gen *g, struct gen_func *f, unsigned world);
+/* Branches that a few instructions under a guard can do for; flow and shapes of world 0 are known, and known again. */
+int gen_if_convert(struct gen *g, struct gen_func *f);
 int gen_split_guards(struct gen *g, struct gen_func *f);
 unsigned gen_op_bits(const struct ir_insn *i, unsigned n);
 bool gen_is_coll(const struct ir_insn *i);

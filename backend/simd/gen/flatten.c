@@ -747,6 +747,9 @@ void gen_func_free(struct gen_func *f)
 	}
 	for (size_t n = 0; n < f->pats.n; n++)
 		free((void *)(uintptr_t)f->pats.v[n]);
+	for (size_t n = 0; n < f->made.n; n++)
+		free(f->made.v[n]);
+	vgpu_vec_free(&f->made);
 	vgpu_vec_free(&f->blocks);
 	vgpu_vec_free(&f->regs);
 	vgpu_vec_free(&f->insts);

@@ -292,6 +292,8 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 		r = gen_flow(g, f);
 	if (!r)
 		r = gen_shapes(g, f, 0);
+	if (!r)
+		r = gen_if_convert(g, f);
 	if (!r) {
 		r = gen_split_guards(g, f);
 		if (r > 0) {

@@ -662,7 +662,7 @@ static void see_lazy(struct not_lazy *x, const struct gen_insn *t)
 		for (unsigned k = 0; k < n; k++)
 			ok &= x->shp[src[k]].lazy;
 	} else {
-		ok = t->kind == GEN_I_IR && makes_f32(t->i) && !t->i->guard;
+		ok = t->kind == GEN_I_IR && makes_f32(t->i);
 	}
 	if (!ok)
 		gen_defs(x->f, t, clear_lazy, x);
