@@ -218,6 +218,89 @@ static void test_cancel(struct kt *t, const char *be)
 	t->cancel_ms = 0;
 }
 
+/*
+ * Branches around a few instructions, taken by some lanes: one side and two, one in another, a side that reads what the
+ * other one overwrites, and one that writes what the branch looks at.
+ */
+static const char sides[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	".visible .entry sides(.param .u64 out, .param .u64 in)\n{\n"
+	"	.reg .pred %p<9>; .reg .b32 %r<20>; .reg .b64 %d<9>; .reg .f32 %f<9>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u64 %d2, [in];\n"
+	"	mov.u32 %r1, %tid.x; mul.wide.u32 %d3, %r1, 4; add.s64 %d4, %d2, %d3; ld.global.u32 %r2, [%d4];\n"
+	"	mul.wide.u32 %d5, %r1, 16; add.s64 %d6, %d1, %d5;\n"
+	"	and.b32 %r3, %r2, 1; setp.ne.u32 %p1, %r3, 0; mov.u32 %r4, %r2; mov.u32 %r5, %r1; mov.u32 %r6, 7;\n"
+	"	@%p1 bra ONE; add.u32 %r4, %r4, 1000; xor.b32 %r6, %r4, %r5;\n"
+	"ONE:\n"
+	"	setp.gt.u32 %p2, %r2, 50; @!%p2 bra ELSE;\n"
+	"	mov.u32 %r7, %r4; mov.u32 %r4, %r5; mov.u32 %r5, %r7; bra BOTH;\n"
+	"ELSE: sub.u32 %r5, %r4, %r5; add.u32 %r4, %r5, 3;\n"
+	"BOTH:\n"
+	"	and.b32 %r8, %r2, 6; setp.eq.u32 %p3, %r8, 2; @%p3 bra OUT;\n"
+	"	setp.gt.u32 %p4, %r4, %r5; @%p4 bra IN; mad.lo.u32 %r6, %r6, 3, %r4;\n"
+	"IN:	add.u32 %r6, %r6, 1;\n"
+	"OUT:\n"
+	"	cvt.rn.f32.u32 %f1, %r2; mov.f32 %f2, 0f3F800000; setp.lt.f32 %p5, %f1, 0f42200000; @%p5 bra KEEP;\n"
+	"	fma.rn.f32 %f2, %f1, %f1, %f2; setp.gt.f32 %p5, %f2, 0f45000000;\n"
+	"KEEP: selp.u32 %r9, 1, 2, %p5; cvt.rzi.u32.f32 %r10, %f2; shl.b32 %r9, %r9, 24; add.u32 %r10, %r10, %r9;\n"
+	"	st.global.u32 [%d6], %r4; st.global.u32 [%d6+4], %r5; st.global.u32 [%d6+8], %r6; st.global.u32 [%d6+12], %r10;\n"
+	"	ret;\n}\n";
+
+static void sides_of(uint32_t tid, uint32_t v, uint32_t o[4])
+{
+	uint32_t a = v, b = tid, c = 7;
+	float x = (float)v, y = 1;
+	bool p = x < 40;
+
+	if (!(v & 1)) {
+		a += 1000;
+		c = a ^ b;
+	}
+	if (v > 50) {
+		uint32_t was = a;
+
+		a = b;
+		b = was;
+	} else {
+		b = a - b;
+		a = b + 3;
+	}
+	if ((v & 6) != 2) {
+		if (a <= b)
+			c = c * 3 + a;
+		c++;
+	}
+	if (!p) {
+		y = x * x + y;
+		p = y > 2048;
+	}
+	o[0] = a;
+	o[1] = b;
+	o[2] = c;
+	o[3] = (uint32_t)y + ((p ? 1u : 2u) << 24);
+}
+
+static void test_sides(const char *be)
+{
+	struct kt t;
+	uint32_t *in, *o, want[4], bad = 0;
+
+	kt_must_open(&t, be, sides);
+	in = kt_alloc(&t, 256 * 4);
+	o = kt_alloc(&t, 256 * 16);
+	struct { void *o, *in; } p = { o, in };
+
+	for (uint32_t k = 0; k < 256; k++)
+		in[k] = k < 64 ? 8 : k * 2654435761u >> 25;
+	is_int(KT_RUN(&t, "sides", KT1(1), KT1(250), p), BE_RUN_DONE, "%s: small branches", be);
+	for (uint32_t k = 0; k < 250; k++) {
+		sides_of(k, in[k], want);
+		bad += memcmp(want, o + 4 * k, 16) != 0;
+	}
+	is_int(bad, 0, "%s: every lane took its own", be);
+	kt_close(&t);
+}
+
 int main(void)
 {
 	plan_lazy();
@@ -235,6 +318,7 @@ int main(void)
 		test_grid(&t, *be);
 		test_cancel(&t, *be);
 		kt_close(&t);
+		test_sides(*be);
 	}
 	free(flow);
 	return 0;
