@@ -172,20 +172,6 @@ static bool may_grow(const struct sd_part *p)
 	       (p->code->meta.tier == 0 || p->code->meta.half);
 }
 
-static int compile(struct sd_variant *v, struct be_kernel *k, struct vgpu_err *err)
-{
-	struct gen_request r = request(v, k, 0, GEN_F_WORLD_0);
-	struct sd_code *code;
-	int rc = sd_jit_compile(&code, &r, err);
-
-	if (rc)
-		return rc;
-	v->part[0] = part_new(k, code, err);
-	v->grows = may_grow(v->part[0]);
-	v->eager = has_word(test_words(), "eager");
-	return v->part[0] ? 0 : -err->status;
-}
-
 static bool are_halves(const struct sd_meta *a, const struct sd_meta *b)
 {
 	return a->half == GEN_F_WORLD_0 && b->half == GEN_F_WORLD_1 && a->W == b->W && a->local_B == b->local_B &&
@@ -218,6 +204,34 @@ static void compile_other(struct sd_variant *v, struct be_kernel *k)
 	p = part_new(k, code, &v->why);
 	if (p)
 		__atomic_store_n(&v->part[1], p, __ATOMIC_RELEASE);
+}
+
+/*
+ * PTX instructions from which both halves are made before the first block runs: what takes so much of the compiler may
+ * be too much for it, and then there is still the interpreter.
+ */
+#define LARGE 3000
+
+static int compile(struct sd_variant *v, struct be_kernel *k, struct vgpu_err *err)
+{
+	struct gen_request r = request(v, k, 0, GEN_F_WORLD_0);
+	struct sd_code *code;
+	int rc = sd_jit_compile(&code, &r, err);
+
+	if (rc)
+		return rc;
+	v->part[0] = part_new(k, code, err);
+	if (!v->part[0])
+		return -err->status;
+	if (code->meta.half && code->meta.insns >= LARGE)
+		compile_other(v, k);
+	if (v->why.status) {
+		part_unref(TAKE_PTR(v->part[0]));
+		return vgpu_err_set(err, v->why.status, "%s", v->why.text);
+	}
+	v->grows = may_grow(v->part[0]);
+	v->eager = has_word(test_words(), "eager");
+	return 0;
 }
 
 struct sd_part *sd_variant_other(struct be_kernel *k, struct sd_variant *v, struct vgpu_err *err)

@@ -1,0 +1,147 @@
+/*
+ * t/485: when what of a kernel is compiled: the half for lanes that agree at
+ * first, the other one when it is needed, both at once for a large kernel,
+ * better code for what runs long; and what happens when that can't be done.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/simd/gen/gen_api.h"
+#include "backend/simd/sd_jit.h"
+#include "t/lib/kernel.h"
+#include "t/lib/tap.h"
+
+static const char text[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	/* rounds(out, n): thread t counts to t % n + 1; n 1: all agree */
+	".visible .entry rounds(.param .u64 out, .param .u32 n)\n{\n"
+	"	.reg .pred %p<4>; .reg .b32 %r<9>; .reg .b64 %d<5>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u32 %r1, [n]; mov.u32 %r2, %tid.x; rem.u32 %r3, %r2, %r1; mov.u32 %r4, 0;\n"
+	"AGAIN: add.u32 %r4, %r4, 1; setp.le.u32 %p1, %r4, %r3; @%p1 bra AGAIN;\n"
+	"	mov.u32 %r5, %ctaid.x; mov.u32 %r6, %ntid.x; mad.lo.u32 %r7, %r5, %r6, %r2;\n"
+	"	mul.wide.u32 %d2, %r7, 4; add.s64 %d3, %d1, %d2; st.global.u32 [%d3], %r4; ret;\n}\n";
+
+static struct {
+	unsigned world0, world1, whole, tier1;
+	bool refuse;                       /* the other half */
+} asked;
+
+static int generator(const struct gen_request *r, struct gen_object *out, struct vgpu_err *err)
+{
+	asked.tier1 += r->tier == 1;
+	if (r->flags & GEN_F_WORLD_0)
+		asked.world0++;
+	else if (r->flags & GEN_F_WORLD_1)
+		asked.world1++;
+	else
+		asked.whole++;
+	if (asked.refuse && (r->flags & GEN_F_WORLD_1))
+		return vgpu_err_set(err, VGPU_E_INTERNAL, "no more of this");
+	return gen_kernel(r, out, err);
+}
+
+static void start(struct kt *t, const char *ptx, bool refuse)
+{
+	kt_must_open(t, "simd", ptx);
+	sd_jit_set_local(generator);
+	memset(&asked, 0, sizeof(asked));
+	asked.refuse = refuse;
+}
+
+static void run(struct kt *t, uint32_t n, unsigned blocks, const char *what)
+{
+	uint32_t bad = 0, *o = kt_alloc(t, blocks * 64 * 4);
+	struct { void *o; uint32_t n; } p = { o, n };
+
+	is_int(KT_RUN(t, "rounds", KT1(blocks), KT1(64), p), BE_RUN_DONE, "%s", what);
+	for (uint32_t k = 0; k < blocks * 64; k++)
+		bad += o[k] != k % 64 % n + 1;
+	is_int(bad, 0, "%s: right in all threads", what);
+}
+
+static void test_halves(void)
+{
+	struct kt t;
+
+	start(&t, text, false);
+	run(&t, 1, 3, "lanes that agree");
+	is_int(asked.world0, 1, "one half was made");
+	is_int(asked.world1 + asked.whole, 0, "and nothing else");
+	is_int(asked.tier1, 0, "quickly");
+	kt_close(&t);
+	start(&t, text, false);
+	run(&t, 13, 3, "lanes that don't");
+	is_int(asked.world0, 1, "one half was made");
+	is_int(asked.world1, 1, "and the other one, once");
+	is_int(asked.whole, 0, "nothing twice");
+	kt_close(&t);
+}
+
+static void test_refused(void)
+{
+	struct kt t;
+	uint32_t *o;
+
+	start(&t, text, true);
+	o = kt_alloc(&t, 64 * 4);
+	struct { void *o; uint32_t n; } p = { o, 5 };
+
+	is_int(KT_RUN(&t, "rounds", KT1(1), KT1(64), p), BE_RUN_FAULT, "the other half can't be made");
+	is_int(t.fault.status, VGPU_E_LAUNCH_FAILED, "that is a failed launch");
+	has_string(t.fault.text, "'rounds': no more of this", "which says why");
+	p.n = 1;
+	is_int(KT_RUN(&t, "rounds", KT1(1), KT1(64), p), BE_RUN_DONE, "lanes that agree don't need it");
+	is_int(o[63], 1, "and have their results");
+	kt_close(&t);
+}
+
+/* The same with so many instructions that both halves are made before anything runs. */
+static void test_large(void)
+{
+	struct vgpu_buf big = { 0 };
+	const char *at = strstr(text, "	mov.u32 %r5, %ctaid.x");
+	struct kt t;
+
+	vgpu_buf_add(&big, text, (size_t)(at - text));
+	for (unsigned k = 0; k < 3200; k++)
+		vgpu_buf_printf(&big, "	xor.b32 %%r4, %%r4, %u; xor.b32 %%r4, %%r4, %u;\n", k * 7 + 1, k * 7 + 1);
+	vgpu_buf_add(&big, at, strlen(at) + 1);
+	start(&t, big.data, false);
+	run(&t, 1, 1, "a large kernel");
+	is_int(asked.world0, 1, "one half was made");
+	is_int(asked.world1, 1, "and the other one, before it was needed");
+	kt_close(&t);
+	start(&t, big.data, true);
+	run(&t, 7, 1, "a large kernel that can't be compiled");
+	kt_close(&t);
+	vgpu_buf_free(&big);
+}
+
+static void test_better(void)
+{
+	struct kt t;
+
+	setenv("VGPU_SIMD", "eager", 1);
+	start(&t, text, false);
+	for (unsigned k = 0; k < 4; k++)
+		run(&t, 1, 5, "code that gets better");
+	ok(asked.tier1 > 0, "tier 1 was asked for");
+	is_int(asked.world1 + asked.whole, 0, "of the half that runs");
+	for (unsigned k = 0; k < 4; k++)
+		run(&t, 9, 5, "… while lanes part");
+	ok(asked.whole > 0, "both halves in one were asked for");
+	kt_close(&t);
+	unsetenv("VGPU_SIMD");
+}
+
+int main(void)
+{
+	unsetenv("VGPU_SIMD");
+	plan_lazy();
+	kt_backends();
+	test_halves();
+	test_refused();
+	test_large();
+	test_better();
+	return 0;
+}
