@@ -102,7 +102,7 @@ static int round_trip(void)
 
 static void test_leaks(void)
 {
-	unsigned fds = 0, maps = 0, threads = 0, bad = 0;
+	unsigned fds = 0, maps = 0, threads = 0, bad = 0, left;
 
 	for (int i = 0; i < 220; i++) {
 		if (i == 20) {
@@ -114,7 +114,9 @@ static void test_leaks(void)
 	}
 	is_int(bad, 0, "load, ask, shut down, unload: 220 times");
 	is_int(count_in("/proc/self/fd"), fds, "no descriptor is left");
-	is_int(count_maps(), maps, "no mapping is left");
+	/* fewer is no leak: an allocator may have given some back meanwhile */
+	left = count_maps();
+	ok(left <= maps, "no mapping is left: %u, were %u", left, maps);
 	is_int(count_in("/proc/self/task"), threads, "no thread is left");
 	is_int(threads, 1, "and none was there");
 }

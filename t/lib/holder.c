@@ -75,10 +75,37 @@ bool holder_start_as(struct holder *h, unsigned device, unsigned mib, const char
 	return false;
 }
 
+/* The daemon lists the process as a client of some device of $VGPU_PATH. */
+static bool is_client(pid_t pid)
+{
+	const char *mount = getenv("VGPU_PATH");
+	bool found = false;
+
+	for (unsigned i = 0; mount && !found; i++) {
+		char path[400], line[64];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "%s/devices/%u/clients", mount, i);
+		f = fopen(path, "re");
+		if (!f)
+			break;
+		while (!found && fgets(line, sizeof(line), f))
+			found = atoi(line) == pid;
+		fclose(f);
+	}
+	return found;
+}
+
 bool holder_end(struct holder *h)
 {
+	pid_t pid = h->pid;
+	bool well;
+
 	close(h->in);
 	h->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	listen_to(h);
-	return reap(h);
+	well = reap(h);
+	for (int i = 0; i < 3000 && is_client(pid); i++)
+		usleep(10000);
+	return well;
 }

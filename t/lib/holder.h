@@ -18,7 +18,7 @@ struct holder {
 bool holder_start(struct holder *h, unsigned device, unsigned mib, bool busy);
 /* The same, with hold's own word for what it does; NULL: nothing. */
 bool holder_start_as(struct holder *h, unsigned device, unsigned mib, const char *what);
-/* Tells it to end and waits; answers whether all went well in it. */
+/* Tells it to end and waits until it and the daemon have; answers whether all went well in it. */
 bool holder_end(struct holder *h);
 
 #endif

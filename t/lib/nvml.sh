@@ -29,10 +29,17 @@ nvml_hold() {
 	grep -qx up "$T/hold.$i.out" || { diag "hold $*: $(cat "$T/hold.$i.out")"; return 1; }
 }
 
-# Of the one that was started last.
+# Of the one that was started last; and the daemon has noticed.
 nvml_release() {
+	local r
 	exec {HOLD_FD}>&-
 	wait "$HOLD_PID"
+	r=$?
+	for _ in $(seq 600); do
+		grep -qs "^$HOLD_PID " "$MNT"/devices/*/clients || break
+		sleep 0.05
+	done
+	return $r
 }
 
 golden() {
