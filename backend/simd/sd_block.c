@@ -207,6 +207,8 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 		memset(b->bar, 0, sizeof(b->bar));
 		b->bars = 0;
 	}
+	/* a fault left them anywhere */
+	b->fresh &= !b->dirty;
 	b->dirty = false;
 	for (uint32_t k = 0; k < b->n_gangs && !b->fresh; k++) {
 		uint32_t first = k * b->v->part[0]->code->meta.W;
