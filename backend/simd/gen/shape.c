@@ -318,7 +318,7 @@ static void find_range(struct shapes *x, const struct ir_insn *i, const struct g
 	case IR_OP_shl:
 		if (!b->known || b->c >= bits)
 			break;
-		clamp_range(r, bits, (__int128)a->lo << b->c, (__int128)a->hi << b->c);
+		clamp_range(r, bits, a->lo * ((__int128)1 << b->c), a->hi * ((__int128)1 << b->c));
 		r->align = (uint8_t)MIN(a0 + b->c, 62ull);
 		break;
 	case IR_OP_add:
