@@ -243,8 +243,14 @@ static const char sides[] =
 	"	cvt.rn.f32.u32 %f1, %r2; mov.f32 %f2, 0f3F800000; setp.lt.f32 %p5, %f1, 0f42200000; @%p5 bra KEEP;\n"
 	"	fma.rn.f32 %f2, %f1, %f1, %f2; setp.gt.f32 %p5, %f2, 0f45000000;\n"
 	"KEEP: selp.u32 %r9, 1, 2, %p5; cvt.rzi.u32.f32 %r10, %f2; shl.b32 %r9, %r9, 24; add.u32 %r10, %r10, %r9;\n"
-	"	st.global.u32 [%d6], %r4; st.global.u32 [%d6+4], %r5; st.global.u32 [%d6+8], %r6; st.global.u32 [%d6+12], %r10;\n"
-	"	ret;\n}\n";
+	/* stores of some lanes: a swap in memory, and one that no lane does */
+	"	and.b32 %r11, %r2, 3; setp.eq.u32 %p6, %r11, 1; @%p6 bra NOT; st.global.u32 [%d6], %r5; st.global.u32 [%d6+4], %r4; bra DONE;\n"
+	"NOT: st.global.u32 [%d6], %r4; st.global.u32 [%d6+4], %r5;\n"
+	"DONE:\n"
+	"	setp.gt.u32 %p7, %r2, 999; @!%p7 bra LAST; st.global.u32 [%d6+8], %r2;\n"
+	"LAST:\n"
+	"	setp.lt.u32 %p7, %r2, 999; @!%p7 bra END; st.global.u32 [%d6+8], %r6; st.global.u32 [%d6+12], %r10;\n"
+	"END: ret;\n}\n";
 
 static void sides_of(uint32_t tid, uint32_t v, uint32_t o[4])
 {
@@ -274,8 +280,8 @@ static void sides_of(uint32_t tid, uint32_t v, uint32_t o[4])
 		y = x * x + y;
 		p = y > 2048;
 	}
-	o[0] = a;
-	o[1] = b;
+	o[0] = (v & 3) == 1 ? a : b;
+	o[1] = (v & 3) == 1 ? b : a;
 	o[2] = c;
 	o[3] = (uint32_t)y + ((p ? 1u : 2u) << 24);
 }

@@ -2,7 +2,7 @@
  * ifconv.c: small branches become guards. Where lanes may disagree about a
  * branch around a few instructions that only compute, all lanes run them, and
  * a guard keeps the old values where the branch would have been taken: that
- * costs less than to part and to meet again.
+ * costs less than to part and to meet again. Stores among them are masked.
  *
  * Only for registers that are vectors anyway: a gang that does agree keeps its
  * uniform values and patterns behind a branch.
@@ -12,6 +12,7 @@
 #include "backend/simd/gen/emit.h"
 
 #define COST_MAX 10                /* of what a branch leads around, in simple vector instructions */
+#define STORE_COST 3
 #define ROUNDS_MAX 4               /* branches within branches */
 
 /* What an instruction costs; more than COST_MAX: it has to stay behind its branch. */
@@ -22,6 +23,9 @@ static unsigned cost_of(const struct gen_insn *t)
 
 	if (t->kind != GEN_I_IR)
 		return 1;
+	if (i->op == IR_OP_st && !i->guard && i->order == IR_ORD_WEAK && i->vec <= 1 && ir_type_bits(i->type) <= 64 &&
+	    i->src[0].mem_base == IR_BASE_REG)
+		return STORE_COST;
 	if (i->guard || (i->flags & IR_F_CC) || i->n_dst != 1 || i->dst[0].kind != IR_OPND_REG)
 		return COST_MAX + 1;
 	switch (i->op) {
@@ -40,6 +44,32 @@ static unsigned cost_of(const struct gen_insn *t)
 	default:
 		return COST_MAX + 1;
 	}
+}
+
+/*
+ * Does what the branch looks at come from data? What comes from the threads' numbers says the same in nearly all gangs, and
+ * a store behind such a branch is better without a mask.
+ */
+static bool is_of_data(const struct gen_func *f, uint32_t pred)
+{
+	unsigned found = 0;
+	bool data = false;
+
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		for (size_t n = 0; n < b->insns.n; n++) {
+			const struct gen_insn *t = &b->insns.v[n];
+
+			if (t->kind != GEN_I_IR || t->i->op != IR_OP_setp || !t->i->n_dst || t->i->dst[0].kind != IR_OPND_REG ||
+			    gen_reg_of(t->inst, t->i->dst[0].reg) != pred)
+				continue;
+			found++;
+			for (unsigned s = 0; s < 2; s++)
+				data |= t->i->src[s].kind == IR_OPND_REG && f->shp[0][gen_reg_of(t->inst, t->i->src[s].reg)].shape == GEN_V;
+		}
+	}
+	return found == 1 && data;
 }
 
 /* Who reads what a side writes: registers that live behind it. */
@@ -65,6 +95,7 @@ static bool is_side(const struct gen_func *f, uint32_t a, uint32_t b, uint32_t j
 	const struct gen_block *k = &f->blocks.v[b];
 	struct side s = { .f = f, .live = f->blocks.v[join].live_in, .live2 = live2, .pred = f->blocks.v[a].pred_reg };
 	unsigned cost = 0;
+	bool stores = false;
 
 	if (b == a || b == join || k->preds.n != 1 || k->term != GEN_T_BR || k->succ[0] != join || k->guard ||
 	    (k->loop && k->loop->header == b))
@@ -72,13 +103,15 @@ static bool is_side(const struct gen_func *f, uint32_t a, uint32_t b, uint32_t j
 	for (size_t n = 0; n < k->insns.n; n++) {
 		const struct gen_inst *inst = k->insns.v[n].inst;
 
+		stores |= k->insns.v[n].kind == GEN_I_IR && k->insns.v[n].i->op == IR_OP_st;
+
 		cost += cost_of(&k->insns.v[n]);
 		gen_defs(f, &k->insns.v[n], see_def, &s);
 		/* the guard is a register of the instruction's own function */
 		if (cost > COST_MAX || s.bad || !inst || s.pred < inst->reg0 || s.pred - inst->reg0 >= inst->in->ir->n_regs)
 			return false;
 	}
-	return true;
+	return !stores || is_of_data(f, s.pred);
 }
 
 /* The instruction under the guard of a's branch; NULL: no memory. */
@@ -105,7 +138,7 @@ static int take(struct gen_func *f, uint32_t a, uint32_t b, uint32_t join, const
 	for (size_t n = 0; n < f->blocks.v[b].insns.n; n++) {
 		struct gen_insn t = f->blocks.v[b].insns.v[n];
 
-		s.keeps = false;
+		s.keeps = t.kind == GEN_I_IR && t.i->op == IR_OP_st;
 		gen_defs(f, &t, see_def, &s);
 		if (s.keeps)
 			t.i = guarded(f, &t, pred, neg);

@@ -848,6 +848,38 @@ static void synthetic(struct gen_emit *e, const struct gen_insn *t)
 	gen_write(e, t->dst, &x);
 }
 
+static void see_read(void *arg, uint32_t r)
+{
+	struct gen_val x;
+
+	gen_read(arg, r, &x);
+}
+
+/* A store under a guard: the lanes for which it holds, if there are any. */
+static void guarded_store(struct gen_emit *e, const struct gen_insn *t)
+{
+	struct gen *g = e->g;
+	struct gen_mask m = e->m;
+	LLVMBasicBlockRef some = gen_new_bb(e, "some"), on = gen_new_bb(e, "on");
+	struct gen_val p;
+
+	/* what is read for the first time must be there for others, too */
+	gen_uses(e->f, t, see_read, e);
+	guard_of(e, t, &p);
+	for (unsigned n = 0; n < g->NG; n++) {
+		val c = gen_group(g, &p, 1, n);
+
+		e->m.v[n] = m.full ? c : LLVMBuildAnd(g->b, m.v[n], c, "");
+	}
+	e->m.full = false;
+	LLVMBuildCondBr(g->b, gen_any(g, e->m.v, false), some, on);
+	gen_at(e, some);
+	gen_st(e, t);
+	LLVMBuildBr(g->b, on);
+	gen_at(e, on);
+	e->m = m;
+}
+
 void gen_insn(struct gen_emit *e, const struct gen_insn *t)
 {
 	const struct ir_insn *i = t->i;
@@ -861,7 +893,10 @@ void gen_insn(struct gen_emit *e, const struct gen_insn *t)
 		gen_ld(e, t);
 		return;
 	case IR_OP_st:
-		gen_st(e, t);
+		if (i->guard)
+			guarded_store(e, t);
+		else
+			gen_st(e, t);
 		return;
 	case IR_OP_atom: case IR_OP_red:
 		gen_atom_insn(e, t);
