@@ -605,7 +605,8 @@ static char *all_text(void)
 	for (size_t n = 0; n < ARRAY_SIZE(forms); n++)
 		vgpu_buf_printf(&b, "%s;\n", forms[n].ptx);
 	vgpu_buf_printf(&b, "ret;\n}\n");
-	return strdup(vgpu_buf_text(&b));
+	vgpu_buf_add(&b, "", 1);
+	return b.data;
 }
 
 static void load_text(void)
