@@ -222,6 +222,9 @@ int main(void)
 	test_use(2, 0, (const pid_t[]){ 0 });
 	test_nvml((const uint64_t[]){ 96, 16, 0 }, (const unsigned[]){ 2, 1, 0 });
 	is_int(cuchild_do(&a, CU_FREE, 0), 0, "memory is freed");
+	/* the worker tells the daemon, and nobody waits for that */
+	for (int i = 0; i < 1000 && strcmp(file("devices/0/memory.current"), "33554432"); i++)
+		usleep(10000);
 	test_use(0, 32, (const pid_t[]){ a.pid < b.pid ? a.pid : b.pid, a.pid < b.pid ? b.pid : a.pid, 0 });
 	test_libcuda();
 	cuchild_end(&a);

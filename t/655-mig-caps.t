@@ -93,7 +93,12 @@ ok "what was open did no harm" test -r "$MNT/dev/nvidiactl"
 ok "accounting on" smi -i 2 -am 1
 CUDA_VISIBLE_DEVICES=$third_uuid nvml_hold 0 24 || fail "a CUDA program runs on a MIG device"
 ok "it ends" nvml_release
-is "it was accounted for" "$(smi -i 2 --query-accounted-apps=pid,max_memory_usage --format=csv,noheader,nounits)" "$HOLD_PID, 24"
+accounted() { smi -i 2 --query-accounted-apps=pid,max_memory_usage --format=csv,noheader,nounits; }
+for _ in $(seq 100); do
+	[ -z "$(accounted)" ] || break
+	sleep 0.1
+done
+is "it was accounted for" "$(accounted)" "$HOLD_PID, 24"
 is "not elsewhere" "$(smi -i 1 --query-accounted-apps=pid --format=csv,noheader)" ""
 
 kill -9 "$(vgpu_daemon_pid)"

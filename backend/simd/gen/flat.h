@@ -150,6 +150,7 @@ int gen_split_guards(struct gen *g, struct gen_func *f);
 unsigned gen_op_bits(const struct ir_insn *i, unsigned n);
 bool gen_is_coll(const struct ir_insn *i);
 bool gen_is_row(const struct ir_insn *i);
+bool gen_is_soft(const struct gen_func *f, const struct gen_loop *l);
 bool gen_reads_number(const struct ir_insn *i, unsigned n);
 struct gen_shp gen_opnd_shape(struct gen *g, const struct gen_shp *shp, const struct gen_insn *x, const struct ir_opnd *o, unsigned bits);
 int gen_diverge(struct gen *g, struct gen_func *f);

@@ -292,19 +292,99 @@ static bool waits(const struct gen_insn *t)
 	}
 }
 
-/* A loop that may wait for another thread: its condition depends on what others write. */
-static void find_spinning(struct flow *x)
-{
-	struct gen_func *f = x->f;
+/* Registers of a loop whose values depend on memory. */
+struct told {
+	struct gen_func *f;
+	const struct gen_loop *l;
+	uint64_t *by_any, *by_others;      /* read in the loop; of what others write, so that a branch on it may wait */
+	uint64_t *set;                     /* one of them */
+	bool any, changed;
+};
 
-	for (size_t k = 0; k < f->loops.n; k++)
-		for (uint32_t b = 0; b < x->n; b++) {
-			if (!f->blocks.v[b].entered || !gen_in(f->loops.v[k]->blocks, b))
-				continue;
-			f->loops.v[k]->spins |= f->blocks.v[b].term == GEN_T_SLEEP;
-			for (size_t i = 0; i < f->blocks.v[b].insns.n; i++)
-				f->loops.v[k]->spins |= waits(&f->blocks.v[b].insns.v[i]);
+static void see_told(void *arg, uint32_t r)
+{
+	struct told *t = arg;
+
+	t->any |= gen_in(t->set, r);
+}
+
+static void tell(void *arg, uint32_t r)
+{
+	struct told *t = arg;
+
+	t->changed |= !gen_in(t->set, r);
+	gen_add(t->set, r);
+}
+
+static bool reads(const struct gen_insn *x)
+{
+	return x->kind == GEN_I_IR && (x->i->op == IR_OP_ld || x->i->op == IR_OP_atom);
+}
+
+/*
+ * Compare-and-swap with what was read in the round before: it is tried again when another one was quicker, but that one
+ * is done. Nobody is waited for. A lock is compared with a constant.
+ */
+static bool tries_again(const struct told *t, const struct gen_insn *x)
+{
+	return x->i->op == IR_OP_atom && x->i->atom == IR_ATOM_CAS && x->i->src[1].kind == IR_OPND_REG &&
+	       gen_in(t->by_any, gen_reg_of(x->inst, x->i->src[1].reg));
+}
+
+/* What depends on such instructions, by way of registers. */
+static void spread(struct told *t, uint64_t *set, bool others)
+{
+	t->set = set;
+	do {
+		t->changed = false;
+		for (uint32_t b = 0; b < t->f->blocks.n; b++) {
+			const struct gen_block *k = &t->f->blocks.v[b];
+
+			for (size_t i = 0; k->entered && gen_in(t->l->blocks, b) && i < k->insns.n; i++) {
+				const struct gen_insn *x = &k->insns.v[i];
+
+				t->any = others ? waits(x) && !tries_again(t, x) : reads(x);
+				gen_uses(t->f, x, see_told, t);
+				if (t->any)
+					gen_defs(t->f, x, tell, t);
+			}
 		}
+	} while (t->changed);
+}
+
+/* A loop that may wait for another thread: its condition depends on what others write. */
+static bool may_wait(struct told *t)
+{
+	size_t words = t->f->regs.n / 64 + 1;
+
+	memset(t->by_any, 0, words * sizeof(uint64_t));
+	memset(t->by_others, 0, words * sizeof(uint64_t));
+	spread(t, t->by_any, false);
+	spread(t, t->by_others, true);
+	for (uint32_t b = 0; b < t->f->blocks.n; b++) {
+		const struct gen_block *k = &t->f->blocks.v[b];
+
+		if (k->entered && gen_in(t->l->blocks, b) &&
+		    (k->term == GEN_T_SLEEP || (k->term == GEN_T_COND && gen_in(t->by_others, k->pred_reg))))
+			return true;
+	}
+	return false;
+}
+
+static bool find_spinning(struct flow *x)
+{
+	size_t words = x->f->regs.n / 64 + 1;
+	uint64_t *sets = calloc(2 * words, sizeof(*sets));
+	struct told t = { .f = x->f, .by_any = sets, .by_others = sets ? sets + words : NULL };
+
+	if (!sets)
+		return false;
+	for (size_t k = 0; k < x->f->loops.n; k++) {
+		t.l = x->f->loops.v[k];
+		x->f->loops.v[k]->spins = may_wait(&t);
+	}
+	free(sets);
+	return true;
 }
 
 static bool find_loops(struct flow *x)
@@ -335,7 +415,7 @@ static bool find_loops(struct flow *x)
 	free(stack);
 	if (ok) {
 		nest_loops(x);
-		find_spinning(x);
+		ok = find_spinning(x);
 	}
 	return ok;
 }

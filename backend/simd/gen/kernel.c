@@ -235,6 +235,36 @@ static bool meets_from_two_places(const struct gen_func *f)
 	return two;
 }
 
+/* A loop that lanes may be in together with lanes that they wait for: in a general function it goes round by sweeps. */
+bool gen_is_soft(const struct gen_func *f, const struct gen_loop *l)
+{
+	for (size_t k = 0; k < f->loops.n; k++)
+		if (f->loops.v[k]->spins && (f->loops.v[k] == l || gen_in(l->blocks, f->loops.v[k]->header)))
+			return true;
+	for (uint32_t k = 0; k < f->n_order; k++)
+		if (gen_in(l->blocks, f->order[k]) && f->blocks.v[f->order[k]].term == GEN_T_BAR)
+			return true;
+	return false;
+}
+
+/* Lanes leave such a loop sweep by sweep, and don't wait for each other at a .sync instruction in it or behind it. */
+static bool syncs_in_pieces(const struct gen_func *f)
+{
+	for (size_t n = 0; n < f->loops.n; n++) {
+		const struct gen_loop *l = f->loops.v[n];
+
+		if (!gen_is_soft(f, l))
+			continue;
+		for (uint32_t k = 0; k < f->n_order; k++) {
+			const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+			if (has_sync(b) && (gen_in(l->blocks, f->order[k]) || b->pos > f->blocks.v[l->header].pos))
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool needs_general(const struct gen_func *f)
 {
 	for (size_t k = 0; k < f->loops.n; k++)
@@ -309,8 +339,13 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 		f->why = "lanes may meet at warp-wide instructions in two places";
 		r = vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
 	}
-	if (!r && needs_general(f))
+	if (!r && needs_general(f)) {
+		if (syncs_in_pieces(f)) {
+			f->why = "warp-wide instructions where lanes wait for each other";
+			return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+		}
 		r = make_general(g, f);
+	}
 	return r;
 }
 

@@ -102,20 +102,6 @@ static uint32_t last_of_loop(const struct gen_emit *e, const struct gen_loop *l,
 	return last;
 }
 
-/* A loop that lanes may be in together with lanes that they wait for. */
-static bool is_soft(const struct gen_emit *e, const struct gen_loop *l)
-{
-	if (!e->f->general)
-		return false;
-	for (size_t k = 0; k < e->f->loops.n; k++)
-		if (e->f->loops.v[k]->spins && (e->f->loops.v[k] == l || gen_in(l->blocks, e->f->loops.v[k]->header)))
-			return true;
-	for (uint32_t k = 0; k < e->f->n_order; k++)
-		if (gen_in(l->blocks, e->f->order[k]) && e->f->blocks.v[e->f->order[k]].term == GEN_T_BAR)
-			return true;
-	return false;
-}
-
 /* Where all lanes of a component are together again. */
 static uint32_t join_of(const struct gen_emit *e, uint32_t b)
 {
@@ -150,7 +136,7 @@ static void go_on(struct gen_emit *e, uint32_t b)
 		val m[GEN_MAX_NG];
 
 		if (!f->blocks.v[l->header].div || f->blocks.v[l->header].comp != f->blocks.v[b].comp ||
-		    last_of_loop(e, l, f->blocks.v[b].comp) != b || is_soft(e, l))
+		    last_of_loop(e, l, f->blocks.v[b].comp) != b || (e->f->general && gen_is_soft(e->f, l)))
 			continue;
 		on = gen_new_bb(e, "left");
 		load_mask(e, mask_of(e, l->header), m);
