@@ -58,8 +58,11 @@ void vfs_mig_fill(struct vfs_devset *set, const struct reg_mig *m)
 		if (p && set->dev[dev].mig_mode && set->n_gi < ARRAY_SIZE(set->gi))
 			set->gi[set->n_gi++] = (struct vfs_gi){ dev, m->gpu[i].gi, m->gpu[i].start, p };
 	}
-	for (size_t i = 0; i < m->n_computes; i++)
-		fill_ci(set, &m->compute[i]);
+	/* in the devices' order, as clients and workers count them; the registry's is by UUID */
+	for (size_t d = 0; d < set->n; d++)
+		for (size_t i = 0; i < m->n_computes; i++)
+			if (strcmp(set->dev[d].uuid, m->compute[i].uuid) == 0)
+				fill_ci(set, &m->compute[i]);
 }
 
 int vfs_devset_mig(const struct vfs_devset *set, uint32_t key)
