@@ -337,8 +337,8 @@ static uint32_t base_of(const struct gen_insn *t)
 
 static bool is_access(const struct gen_insn *t, uint8_t space, uint32_t reg)
 {
-	/* one under a guard needn't be one */
-	if (t->kind != GEN_I_IR || t->i->guard)
+	/* a masked one needn't be one */
+	if (t->kind != GEN_I_IR || t->masked)
 		return false;
 	switch (t->i->op) {
 	case IR_OP_ld: case IR_OP_ldu: case IR_OP_st: case IR_OP_atom: case IR_OP_red:

@@ -37,6 +37,7 @@ enum gen_kind {
 struct gen_insn {
 	const struct ir_insn *i;
 	uint8_t kind;
+	bool masked;                       /* a store of the lanes for which the guard holds: gen_if_convert() */
 	const struct gen_inst *inst;
 	uint32_t dst, src;                 /* flat registers of synthetic ones */
 	uint64_t imm;

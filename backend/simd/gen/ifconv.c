@@ -140,6 +140,7 @@ static int take(struct gen_func *f, uint32_t a, uint32_t b, uint32_t join, const
 
 		s.keeps = t.kind == GEN_I_IR && t.i->op == IR_OP_st;
 		gen_defs(f, &t, see_def, &s);
+		t.masked = s.keeps && t.i->op == IR_OP_st;
 		if (s.keeps)
 			t.i = guarded(f, &t, pred, neg);
 		if (!t.i || !vgpu_vec_push(&f->blocks.v[a].insns, t))

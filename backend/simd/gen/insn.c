@@ -893,7 +893,7 @@ void gen_insn(struct gen_emit *e, const struct gen_insn *t)
 		gen_ld(e, t);
 		return;
 	case IR_OP_st:
-		if (i->guard)
+		if (t->masked)
 			guarded_store(e, t);
 		else
 			gen_st(e, t);
