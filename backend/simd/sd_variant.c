@@ -422,7 +422,7 @@ void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint
 		return;
 	if (v->grows && v->job)
 		poll_better(k, v);
-	else if (v->grows && (crossings >= WORTH_CROSSINGS || (v->eager && crossings)))
+	else if (v->grows && v->part[0]->code->meta.insns < LARGE && (crossings >= WORTH_CROSSINGS || (v->eager && crossings)))
 		start_better(k, v, true);
 	else if (v->grows && (ns >= WORTH_NS || v->eager) && v->part[0]->code->meta.tier == 0)
 		start_better(k, v, false);

@@ -16,6 +16,9 @@
 
 #define PASSES_1 "function(sroa,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,early-cse<memssa>,loop-mssa(licm),simplifycfg,adce)"
 #define PASSES_0 "function(sroa,early-cse,simplifycfg)"
+/* A function with a mask for each of many blocks: what makes registers of them takes longer than all the rest. */
+#define PASSES_MASKS "function(early-cse)"
+#define MANY_MASKS 2000
 #define DUMMY_ADDR 0x1000
 
 /* ---- the machine ---- */
@@ -439,7 +442,14 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 	return r ? vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name) : 0;
 }
 
-static int optimise(struct gen *g, unsigned tier)
+static const char *passes(const struct gen *g, const struct gen_func *f, unsigned tier)
+{
+	if (tier)
+		return PASSES_1;
+	return f->half != GEN_F_WORLD_0 && f->n_order * g->NG > MANY_MASKS ? PASSES_MASKS : PASSES_0;
+}
+
+static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
 {
 	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
 	char *msg = NULL, *text;
@@ -452,7 +462,7 @@ static int optimise(struct gen *g, unsigned tier)
 	if (!r) {
 		LLVMPassBuilderOptionsSetLoopVectorization(o, 0);
 		LLVMPassBuilderOptionsSetSLPVectorization(o, 0);
-		err = LLVMRunPasses(g->mod, tier ? PASSES_1 : PASSES_0, g->tm, o);
+		err = LLVMRunPasses(g->mod, passes(g, f, tier), g->tm, o);
 		if (err) {
 			text = LLVMGetErrorMessage(err);
 			r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, text);
@@ -501,7 +511,7 @@ static int build(struct gen *g, struct gen_func *f, unsigned tier, struct gen_ob
 	r = emit(g, f, &out->meta);
 	if (!r) {
 		dump(g, "before");
-		r = optimise(g, tier);
+		r = optimise(g, f, tier);
 	}
 	if (!r) {
 		dump(g, "after");
