@@ -35,14 +35,21 @@ static void find_program(char path[PATH_MAX])
 }
 
 /* Only calls that a child of a process with threads may make. */
-static void VGPU_NORETURN sleeper(int sock, const char *path, char *const argv[])
+static void VGPU_NORETURN sleeper(const int sv[2], const char *path, char *const argv[])
 {
 	struct pollfd p = { SD_JW_FD, POLLIN, 0 };
 	sigset_t none;
 
-	if (dup2(sock, SD_JW_FD) < 0)
+	if (dup2(sv[1], SD_JW_FD) < 0)
 		_exit(1);
 	fcntl(SD_JW_FD, F_SETFD, 0);
+	/* who has no standard files has got the sockets as such; with the worker's end open here, its end isn't seen */
+	for (int n = 0; n < 2; n++)
+		if (sv[n] != SD_JW_FD)
+			close(sv[n]);
+	for (int fd = 0; fd < SD_JW_FD; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			break;
 	for (int fd = SD_JW_FD + 1; fd < 256; fd++)
 		close(fd);
 	prctl(PR_SET_NAME, "vgpu-jit");
@@ -69,7 +76,7 @@ int eng_jit_start(uint32_t uid, struct vgpu_err *err)
 		return vgpu_err_errno(err, "socket to the compiler");
 	pid = fork();
 	if (pid == 0)
-		sleeper(sv[1], path, argv);
+		sleeper(sv, path, argv);
 	close(sv[1]);
 	if (pid < 0) {
 		close(sv[0]);

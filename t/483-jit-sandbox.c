@@ -158,6 +158,35 @@ static void idle(struct ir_module *m)
 	ok(!child || is_gone(child), "what waited for it is gone with it");
 }
 
+/* A worker without standard files starts one; its end is the compiler's, whatever numbers the sockets have got. */
+static void closed_files(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct vgpu_err err = VGPU_ERR_INIT;
+		pid_t jit;
+		int fd;
+
+		close(1);
+		close(2);
+		fd = eng_jit_start(4711, &err);
+		if (fd < 0 || fd > 2)
+			_exit(1);
+		close(fd);
+		for (unsigned n = 0; n < 500; n++) {
+			jit = waitpid(-1, &status, WNOHANG);
+			if (jit)
+				_exit(jit > 0 ? 0 : 2);
+			usleep(10000);
+		}
+		_exit(3);
+	}
+	waitpid(pid, &status, 0);
+	is_int(status, 0, "without standard files, too, it ends with the worker");
+}
+
 int main(void)
 {
 	char said[600];
@@ -181,6 +210,7 @@ int main(void)
 	killed(NO_CODE, m, "any code, without the need");
 #endif
 	idle(m);
+	closed_files();
 	ir_module_free(m);
 	return 0;
 }
