@@ -19,10 +19,12 @@
 static unsigned cost_of(const struct gen_insn *t)
 {
 	const struct ir_insn *i = t->i;
-	unsigned wide = ir_type_bits(i->type) == 64 ? 2 : 1;
+	unsigned wide;
 
+	/* what the generator made has no guard */
 	if (t->kind != GEN_I_IR)
-		return 1;
+		return COST_MAX + 1;
+	wide = ir_type_bits(i->type) == 64 ? 2 : 1;
 	if (i->op == IR_OP_st && !i->guard && i->order == IR_ORD_WEAK && i->vec <= 1 && ir_type_bits(i->type) <= 64 &&
 	    i->src[0].mem_base == IR_BASE_REG)
 		return STORE_COST;
@@ -149,14 +151,6 @@ static int take(struct gen_func *f, uint32_t a, uint32_t b, uint32_t join, const
 	return 0;
 }
 
-static bool is_moved_only(const struct gen_block *k)
-{
-	for (size_t n = 0; n < k->insns.n; n++)
-		if (k->insns.v[n].kind != GEN_I_IR)
-			return false;
-	return true;
-}
-
 /* 1: the branch at the end of a is gone. */
 static int convert(struct gen_func *f, uint32_t a)
 {
@@ -166,16 +160,15 @@ static int convert(struct gen_func *f, uint32_t a)
 
 	if (k->term != GEN_T_COND || k->n_succ != 2 || yes == no || f->shp[0][k->pred_reg].shape != GEN_V)
 		return 0;
-	if (is_side(f, a, yes, no, NULL) && is_moved_only(&f->blocks.v[yes])) {
+	if (is_side(f, a, yes, no, NULL)) {
 		join = no;
 		r = take(f, a, yes, join, NULL, k->neg);
-	} else if (is_side(f, a, no, yes, NULL) && is_moved_only(&f->blocks.v[no])) {
+	} else if (is_side(f, a, no, yes, NULL)) {
 		join = yes;
 		r = take(f, a, no, join, NULL, !k->neg);
 	} else {
 		join = f->blocks.v[yes].n_succ == 1 ? f->blocks.v[yes].succ[0] : GEN_NONE;
-		if (join == GEN_NONE || !is_side(f, a, yes, join, f->blocks.v[no].live_in) || !is_side(f, a, no, join, NULL) ||
-		    !is_moved_only(&f->blocks.v[yes]) || !is_moved_only(&f->blocks.v[no]))
+		if (join == GEN_NONE || !is_side(f, a, yes, join, f->blocks.v[no].live_in) || !is_side(f, a, no, join, NULL))
 			return 0;
 		r = take(f, a, yes, join, f->blocks.v[no].live_in, k->neg);
 		if (!r)
