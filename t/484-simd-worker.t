@@ -67,4 +67,11 @@ like "… and the log says why" "$(cat "$MNT.log")" "kernel '.*' is interpreted:
 VGPU_SIMDGEN=$T/none again no-generator
 like "no generator: results are right" "$(run)" "computed [0-9]+, right"
 like "… and the log says why" "$(cat "$MNT.log")" "vgpu-jit: open $T/none: No such file"
+# Compilers that have no memory: what isn't kept is interpreted, so what was kept before is all that a next run needs.
+VGPU_CACHE_DIR=${CACHE%/*} VGPU_JIT_MEM_MB=1 again cached
+like "nothing can be compiled, all is kept: results are right" "$(run)" "computed [0-9]+, right"
+not_ok "… and nothing had to be compiled" grep "is interpreted" "$MNT.log"
+VGPU_JIT_MEM_MB=1 again hungry
+like "nothing can be compiled, nothing is kept: results are right" "$(run)" "computed [0-9]+, right"
+ok "… and it would have had to be" grep -q "is interpreted" "$MNT.log"
 done_testing
