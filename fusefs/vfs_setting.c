@@ -162,14 +162,24 @@ static int set_lock(struct setting *s, const char *low, const char *high, const 
 	return 0;
 }
 
-static int set_app_clocks(struct setting *s, const struct vgpu_device *d, const uint64_t v[2])
+/* A clock that the device has, as vgp_mon.h says; in MHz, as they are listed. */
+static bool has_app_clocks(const struct vgp_telemetry *t, uint64_t memory_khz, uint64_t sm_khz)
 {
-	bool off = !v[0] && !v[1];
+	uint64_t memory = memory_khz / 1000, sm = sm_khz / 1000, top = t->clock_sm_max_khz / 1000;
 
-	if (!off && (!v[0] || !v[1] || v[0] > d->memory_clock_khz || v[1] > d->clock_khz))
+	return (memory == t->clock_memory_max_khz / 1000 || memory == t->clock_memory_min_khz / 1000) &&
+	       sm <= top && sm >= t->clock_sm_min_khz / 1000 && (top - sm) % VGP_CLOCK_STEP_MHZ == 0;
+}
+
+static int set_app_clocks(struct vfs *v, struct setting *s, int dev, const uint64_t val[2])
+{
+	struct vgp_telemetry t;
+
+	vfs_telemetry_of(v, dev, &t);
+	if ((val[0] || val[1]) && !has_app_clocks(&t, val[0], val[1]))
 		return VGPU_E_INVALID;
-	put(s, "app_clock_memory_khz", v[0]);
-	put(s, "app_clock_sm_khz", v[1]);
+	put(s, "app_clock_memory_khz", val[0]);
+	put(s, "app_clock_sm_khz", val[1]);
 	return 0;
 }
 
@@ -222,8 +232,10 @@ static int set_reset(struct vfs *v, struct setting *s, const struct vgpu_device 
 	return 0;
 }
 
-static int plan(struct vfs *v, struct setting *s, const struct vgpu_device *d, const uint64_t val[3])
+static int plan(struct vfs *v, struct setting *s, int dev, const uint64_t val[3])
 {
+	const struct vgpu_device *d = &v->src.devs.dev[dev];
+
 	switch (s->what) {
 	case VGP_SET_COMPUTE_MODE: return set_compute_mode(s, val[0]);
 	case VGP_SET_PERSISTENCE_MODE: return set_mode(s, "persistence_mode", val[0]);
@@ -231,7 +243,7 @@ static int plan(struct vfs *v, struct setting *s, const struct vgpu_device *d, c
 	case VGP_SET_POWER_LIMIT: return set_power(s, d, val[0]);
 	case VGP_SET_LOCK_SM: return set_lock(s, "lock_sm_min_khz", "lock_sm_max_khz", val, d->clock_khz);
 	case VGP_SET_LOCK_MEMORY: return set_lock(s, "lock_memory_min_khz", "lock_memory_max_khz", val, d->memory_clock_khz);
-	case VGP_SET_APP_CLOCKS: return set_app_clocks(s, d, val);
+	case VGP_SET_APP_CLOCKS: return set_app_clocks(v, s, dev, val);
 	case VGP_SET_MIG_MODE: return set_mig(v, s, d, val[0]);
 	case VGP_SET_ECC_MODE: return set_ecc(s, d, val[0]);
 	case VGP_SET_CLEAR_ECC:
@@ -275,7 +287,7 @@ void vfs_mon_SET(struct vfs *v, struct vfs_ask *a)
 	if (d->lost == 1 && s->what != VGP_SET_RESET)
 		a->u.head.status = VGPU_E_OFF_BUS;
 	else
-		a->u.head.status = (uint32_t)plan(v, s, d, a->u.set.v);
+		a->u.head.status = (uint32_t)plan(v, s, a->place.dev, a->u.set.v);
 	if (!a->u.head.status && !vfs_devs_do(v, &s->deed))
 		a->u.head.status = VGPU_E_NOMEM;
 	if (a->u.head.status)

@@ -367,6 +367,35 @@ typedef struct {
 } nvmlRowRemapperHistogramValues_t;
 
 typedef struct {
+	unsigned int unit;
+	unsigned int location;
+	unsigned int sublocation;
+	unsigned int extlocation;
+	unsigned int address;
+	unsigned int isParity;
+	unsigned int count;
+} nvmlEccSramUniqueUncorrectedErrorEntry_v1_t;
+
+typedef struct {
+	unsigned int version;
+	unsigned int entryCount;
+	nvmlEccSramUniqueUncorrectedErrorEntry_v1_t *entries;
+} nvmlEccSramUniqueUncorrectedErrorCounts_t;
+
+typedef struct {
+	unsigned int corrActiveRemaps;
+	unsigned int corrInactiveRemaps;
+	unsigned int uncActiveRemaps;
+	unsigned int uncInactiveRemaps;
+	unsigned int bPending;
+	unsigned int bFailureOccurred;
+} nvmlRemappedRowsInfo_v2_t;
+
+typedef struct {
+	unsigned int bUnrepairableMemory;
+} nvmlUnrepairableMemoryStatus_v1_t;
+
+typedef struct {
 	unsigned int version;
 	unsigned int bChannelRepairPending;
 	unsigned int bTpcRepairPending;
@@ -510,6 +539,10 @@ NV_LAYOUT(nvmlPowerValue_v2_t, 12);
 NV_LAYOUT(nvmlEccErrorCounts_t, 32);
 NV_LAYOUT(nvmlEccSramErrorStatus_t, 104);
 NV_LAYOUT(nvmlRowRemapperHistogramValues_t, 20);
+NV_LAYOUT(nvmlEccSramUniqueUncorrectedErrorEntry_v1_t, 28);
+NV_LAYOUT(nvmlEccSramUniqueUncorrectedErrorCounts_t, 16);
+NV_LAYOUT(nvmlRemappedRowsInfo_v2_t, 24);
+NV_LAYOUT(nvmlUnrepairableMemoryStatus_v1_t, 4);
 NV_LAYOUT(nvmlRepairStatus_t, 12);
 NV_LAYOUT(nvmlC2cModeInfo_v1_t, 4);
 NV_LAYOUT(nvmlEventData_t, 32);

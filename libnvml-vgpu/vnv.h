@@ -123,6 +123,11 @@ int vnv_ask_list(nvmlDevice_t dev, unsigned op, const struct vnv_list *in, size_
 int vnv_open_node(struct vnv_gpu *g);
 void vnv_live_close(void);
 
+/* ---- vnv_set.c ---- */
+
+/* Of a device that nobody uses, also a lost one. */
+nvmlReturn_t vnv_reset(nvmlDevice_t device);
+
 /* ---- vnv_error.c ---- */
 
 /* The return code of a status, positive or negative. */

@@ -73,6 +73,27 @@ nvmlReturn_t vnv_DeviceGetAccountingStats(nvmlDevice_t device, unsigned int pid,
 	return r;
 }
 
+/* Load is sampled once a second, so a process has as many samples as it has seconds; sums are in hundredths of a percent. */
+nvmlReturn_t vnv_DeviceGetAccountingStats_v2(nvmlDevice_t device, nvmlAccountingStats_v2_t *stats)
+{
+	struct vgp_mon_acct a;
+	uint64_t seconds;
+	nvmlReturn_t r;
+
+	if (!stats)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = latest(device, stats->pid, &a);
+	if (r)
+		return r;
+	seconds = (a.running ? (device->gpu->live.time_us - MIN(device->gpu->live.time_us, a.start_us)) / 1000 : a.time_ms) / 1000;
+	*stats = (nvmlAccountingStats_v2_t){ .pid = stats->pid, .isRunning = a.running, .gpuUtilization = a.util_gpu,
+					     .memoryUtilization = a.util_memory, .maxMemoryUsage = a.memory_max,
+					     .sampleCount = (unsigned)seconds, .sumGpuUtil = seconds * a.util_gpu * 100,
+					     .sumFbUtil = seconds * a.util_memory * 100, .time = a.running ? 0 : a.time_ms,
+					     .startTime = a.start_us };
+	return NVML_SUCCESS;
+}
+
 nvmlReturn_t vnv_DeviceClearAccountingPids(nvmlDevice_t device)
 {
 	struct vgp_mon_set q = { .what = VGP_SET_CLEAR_ACCT };

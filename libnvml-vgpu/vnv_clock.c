@@ -1,10 +1,8 @@
 /*
  * vnv_clock.c: clocks, in MHz. The daemon says what they are; which ones can be
- * asked for follows from the lowest and highest ones by the steps below.
+ * asked for follows from the lowest and highest ones by steps (vgp_mon.h).
  */
 #include "libnvml-vgpu/vnv.h"
-
-#define STEP_MHZ 15u
 
 static unsigned mhz(uint64_t khz)
 {
@@ -103,7 +101,7 @@ static unsigned steps(uint64_t min_khz, uint64_t maximum_khz, unsigned *out, uns
 {
 	unsigned n = 0;
 
-	for (unsigned c = mhz(maximum_khz); c && c >= mhz(min_khz); c = c > STEP_MHZ ? c - STEP_MHZ : 0) {
+	for (unsigned c = mhz(maximum_khz); c && c >= mhz(min_khz); c = c > VGP_CLOCK_STEP_MHZ ? c - VGP_CLOCK_STEP_MHZ : 0) {
 		if (n < room)
 			out[n] = c;
 		n++;

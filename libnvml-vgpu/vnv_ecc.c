@@ -115,6 +115,32 @@ nvmlReturn_t vnv_DeviceGetSramEccErrorStatus(nvmlDevice_t device, nvmlEccSramErr
 	return r;
 }
 
+/* Where an injected error was isn't told; all of them are one place of the L2 cache. */
+nvmlReturn_t vnv_DeviceGetSramUniqueUncorrectedEccErrorCounts(nvmlDevice_t device, nvmlEccSramUniqueUncorrectedErrorCounts_t *c)
+{
+	const struct vgp_telemetry *l;
+	unsigned room, n;
+	nvmlReturn_t r;
+
+	if (!c)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (c->version != NV_VERSION(nvmlEccSramUniqueUncorrectedErrorCounts_t, 1))
+		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+	r = ecc_on(device, &l);
+	if (r)
+		return r;
+	n = l->ecc_aggregate_sram_uncorrected ? 1 : 0;
+	room = c->entryCount;
+	c->entryCount = n;
+	if (!c->entries || !n)
+		return NVML_SUCCESS;
+	if (room < n)
+		return NVML_ERROR_INSUFFICIENT_SIZE;
+	c->entries[0] = (nvmlEccSramUniqueUncorrectedErrorEntry_v1_t){
+		.count = (unsigned)MIN(l->ecc_aggregate_sram_uncorrected, (uint64_t)UINT32_MAX) };
+	return NVML_SUCCESS;
+}
+
 /* ---- pages and rows ---- */
 
 /* Rows are remapped by Ampere and what came after it; before, pages are retired. */
@@ -193,6 +219,34 @@ nvmlReturn_t vnv_DeviceGetRemappedRows(nvmlDevice_t device, unsigned int *correc
 	*pending = (unsigned)l->remap_pending;
 	*failed = (unsigned)l->remap_failed;
 	return NVML_SUCCESS;
+}
+
+/* Rows that are remapped stay in use: none is inactive. */
+nvmlReturn_t vnv_DeviceGetRemappedRows_v2(nvmlDevice_t device, nvmlRemappedRowsInfo_v2_t *info)
+{
+	nvmlRemappedRowsInfo_v2_t v = { 0 };
+	nvmlReturn_t r;
+
+	if (!info)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = vnv_DeviceGetRemappedRows(device, &v.corrActiveRemaps, &v.uncActiveRemaps, &v.bPending, &v.bFailureOccurred);
+	if (!r)
+		*info = v;
+	return r;
+}
+
+/* From Hopper on: memory that no spare row could stand in for. */
+nvmlReturn_t vnv_DeviceGetUnrepairableMemoryFlag_v1(nvmlDevice_t device, nvmlUnrepairableMemoryStatus_v1_t *status)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!status)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = device->gpu->d.compute_cap >= 90 ? rows_live(device, &l) : NVML_ERROR_NOT_SUPPORTED;
+	if (!r)
+		status->bUnrepairableMemory = (unsigned)l->remap_failed;
+	return r;
 }
 
 /* How many banks have all their spare rows, and how many have used one or more of them. */

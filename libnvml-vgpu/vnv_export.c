@@ -223,6 +223,87 @@ static nvmlReturn_t x_sparse(nvmlDevice_t device, unsigned *mode)
 	return off_since(device, mode, 90);
 }
 
+/* The NUMA nodes of the processors near a device. */
+static nvmlReturn_t x_cpu_nodes(nvmlDevice_t device, unsigned words, unsigned long *nodes)
+{
+	nvmlReturn_t r = nodes && words ? enter(device, 0) : NVML_ERROR_INVALID_ARGUMENT;
+
+	if (r)
+		return r;
+	r = vnv_DeviceGetMemoryAffinity(device, words, nodes, NVML_AFFINITY_SCOPE_NODE);
+	vnv_unlock();
+	return r;
+}
+
+/* ---- reset: nvidia-smi asks what else a reset would take along (nothing), then for it ---- */
+
+/* None drives a display. */
+static nvmlReturn_t x_is_primary(nvmlDevice_t device, unsigned *out)
+{
+	return off_since(device, out, 0);
+}
+
+/* No fabric has to be taken down first. */
+static nvmlReturn_t x_fabric_state(unsigned *out)
+{
+	if (!out)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	*out = 0;
+	return NVML_SUCCESS;
+}
+
+/* Devices are reset one by one: a group is a word, and others never belong to it. */
+static char a_group;
+
+static nvmlReturn_t x_group_new(void **out, const nvmlDevice_t *devices, unsigned count)
+{
+	if (!out || !devices || !count)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	*out = &a_group;
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t x_group_others(const void *group, nvmlDevice_t *devices, unsigned *count)
+{
+	if (group != &a_group || !count)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	*count = 0;
+	return NVML_SUCCESS;
+}
+
+static nvmlReturn_t x_group_free(void *group)
+{
+	return group == &a_group ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+/* A device that fell off the bus is one of those that a reset is for. */
+static nvmlReturn_t reset_one(nvmlDevice_t device)
+{
+	nvmlReturn_t r = enter(device, 0);
+
+	if (r)
+		return r;
+	r = vnv_reset(device);
+	vnv_unlock();
+	return r;
+}
+
+/* The answer is one of all, each result is a device's; nvidia-smi prints those unless the answer is more particular than "unknown". */
+static nvmlReturn_t x_reset(unsigned count, const nvmlDevice_t *devices, nvmlReturn_t *results, unsigned *switches)
+{
+	nvmlReturn_t all = NVML_SUCCESS;
+
+	if (!count || count > VGPU_MAX_DEVICES || !devices || !results || !switches)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	*switches = 0;
+	for (unsigned i = 0; i < count; i++) {
+		results[i] = reset_one(devices[i]);
+		if (results[i])
+			all = results[i] == NVML_ERROR_NO_PERMISSION ? results[i] : NVML_ERROR_UNKNOWN;
+	}
+	return all;
+}
+
 /* ---- processes ---- */
 
 static void fill(struct vnv_export_proc *out, const struct vgp_mon_proc *p)

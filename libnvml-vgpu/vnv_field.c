@@ -38,6 +38,12 @@ static nvmlReturn_t field(const struct vgpu_device *d, const struct vgp_telemetr
 	}
 }
 
+/* A device that has to be reset tells that and nothing else. */
+static bool tells_need(unsigned id)
+{
+	return id == NVML_FI_DEV_RESET_STATUS || id == NVML_FI_DEV_DRAIN_AND_RESET_STATUS || id == NVML_FI_DEV_GET_GPU_RECOVERY_ACTION;
+}
+
 /* Callers look at each value's return code without looking at the function's: it is filled in any case. */
 nvmlReturn_t vnv_DeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldValue_t *values)
 {
@@ -50,9 +56,11 @@ nvmlReturn_t vnv_DeviceGetFieldValues(nvmlDevice_t device, int count, nvmlFieldV
 	r = vnv_live(device, VNV_RECENT, &l);
 	for (int i = 0; i < count; i++) {
 		values[i].value.ullVal = 0;
-		values[i].timestamp = r ? 0 : (long long)l->time_us;
+		values[i].timestamp = r && r != NVML_ERROR_RESET_REQUIRED ? 0 : (long long)l->time_us;
 		values[i].latencyUsec = (long long)((vgpu_now_ns() - start) / 1000);
-		values[i].nvmlReturn = r ? r : field(&device->gpu->d, l, &values[i]);
+		values[i].nvmlReturn = r;
+		if (!r || (r == NVML_ERROR_RESET_REQUIRED && tells_need(values[i].fieldId)))
+			values[i].nvmlReturn = field(&device->gpu->d, l, &values[i]);
 	}
-	return r;
+	return r == NVML_ERROR_RESET_REQUIRED ? NVML_SUCCESS : r;
 }

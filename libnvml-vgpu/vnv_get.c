@@ -8,6 +8,10 @@
 	nvmlReturn_t r = NVML_SUCCESS;
 #define FROM_TABLE
 #define FROM_LIVE r = vnv_live(device, VNV_RECENT, &l);
+#define FROM_RECORDED                                                                            \
+	r = vnv_live(device, VNV_RECENT, &l);                                                    \
+	if (r == NVML_ERROR_RESET_REQUIRED)                                                      \
+		r = NVML_SUCCESS;
 
 #define GET(fn, type, from, value, scale, condition)                                             \
 	nvmlReturn_t vnv_##fn(nvmlDevice_t device, type *out)                                    \

@@ -114,6 +114,30 @@ nvmlReturn_t vnv_mig_by_uuid(const uint8_t uuid[16], nvmlDevice_t *device)
 	return NVML_ERROR_NOT_FOUND;
 }
 
+nvmlReturn_t vnv_mig_load(struct vnv_gpu *g, unsigned gi, uint64_t *util, uint64_t *time_us)
+{
+	nvmlReturn_t r = refresh_on(g);
+	const struct vgp_telemetry *l;
+	bool found = false;
+
+	for (int i = 0; !r && i < VNV_MIG_MAX; i++)
+		found |= g->gi[i].present && g->gi[i].m.gi == gi;
+	if (!r && !found)
+		r = NVML_ERROR_NOT_FOUND;
+	*util = 0;
+	*time_us = g->live.time_us;
+	for (int i = 1; !r && i <= VNV_MIG_MAX; i++) {
+		if (!g->dev[i].present || g->dev[i].m.gi != gi)
+			continue;
+		r = vnv_live(&g->dev[i], VNV_FRESH, &l);
+		if (r)
+			break;
+		*util = MIN(*util + l->util_gpu, (uint64_t)100);
+		*time_us = l->time_us;
+	}
+	return r;
+}
+
 /* ---- MIG devices ---- */
 
 nvmlReturn_t vnv_DeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, nvmlDevice_t *mig)

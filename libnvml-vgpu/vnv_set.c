@@ -56,6 +56,11 @@ nvmlReturn_t vnv_DeviceClearEccErrorCounts(nvmlDevice_t device, nvmlEccCounterTy
 	return set(device, VGP_SET_CLEAR_ECC, counter, 0, NULL);
 }
 
+nvmlReturn_t vnv_reset(nvmlDevice_t device)
+{
+	return set(device, VGP_SET_RESET, 0, 0, NULL);
+}
+
 /* ---- power ---- */
 
 nvmlReturn_t vnv_DeviceSetPowerManagementLimit(nvmlDevice_t device, unsigned int limit)

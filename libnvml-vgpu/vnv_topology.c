@@ -109,6 +109,19 @@ nvmlReturn_t vnv_DeviceClearCpuAffinity(nvmlDevice_t device)
 	return sched_setaffinity(0, sizeof(all), (const cpu_set_t *)all) ? NVML_ERROR_UNKNOWN : NVML_SUCCESS;
 }
 
+/* How these two tell: a count of 0 asks how many there are; else that many at most are told. */
+static nvmlReturn_t tell(nvmlDevice_t *out, unsigned *count, const nvmlDevice_t *near, size_t n)
+{
+	if (!count || (*count && !out))
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (*count)
+		n = MIN(n, (size_t)*count);
+	if (*count && n)
+		memcpy(out, near, n * sizeof(*near));
+	*count = (unsigned)n;
+	return NVML_SUCCESS;
+}
+
 nvmlReturn_t vnv_SystemGetTopologyGpuSet(unsigned int cpu, unsigned int *count, nvmlDevice_t *devices)
 {
 	nvmlDevice_t near[VGPU_MAX_DEVICES];
@@ -120,7 +133,7 @@ nvmlReturn_t vnv_SystemGetTopologyGpuSet(unsigned int cpu, unsigned int *count, 
 	for (unsigned i = 0; i < vnv_n_gpus; i++)
 		if (cpus_of(&vnv_gpus[i], set, ARRAY_SIZE(set)) && set[cpu / WORD_BITS] >> cpu % WORD_BITS & 1)
 			near[n++] = vnv_device(&vnv_gpus[i]);
-	return vnv_array(devices, count, near, n, sizeof(*near));
+	return tell(devices, count, near, n);
 }
 
 /* ---- devices to each other ---- */
@@ -139,10 +152,12 @@ nvmlReturn_t vnv_DeviceGetTopologyNearestGpus(nvmlDevice_t device, nvmlGpuTopolo
 	nvmlDevice_t near[VGPU_MAX_DEVICES];
 	size_t n = 0;
 
+	if (level > NVML_TOPOLOGY_SYSTEM || level % 10)
+		return NVML_ERROR_INVALID_ARGUMENT;
 	for (unsigned i = 0; i < vnv_n_gpus; i++)
 		if (&vnv_gpus[i] != device->gpu && vnv_distance(device->gpu, &vnv_gpus[i]) == level)
 			near[n++] = vnv_device(&vnv_gpus[i]);
-	return vnv_array(devices, count, near, n, sizeof(*near));
+	return tell(devices, count, near, n);
 }
 
 /* The memory of all devices of a process lies in one window: each reads, writes and does atomics in the others'. */

@@ -46,7 +46,7 @@ struct vgp_mon_head {
 };
 _Static_assert(sizeof(struct vgp_mon_head) == 32, "vgp_mon_head");
 
-/* TELEMETRY. A lost device answers, too. With a MIG device's UUID the memory fields are its own. */
+/* TELEMETRY. A lost device answers, too. With a MIG device's UUID memory, load and processes are its own. */
 struct vgp_telemetry {
 #define T(name, doc) uint64_t name;
 #include "protocol/vgp_telemetry.def"
@@ -257,6 +257,10 @@ struct vgp_mon_mig_arg {
 	uint64_t pad[3];
 };
 _Static_assert(sizeof(struct vgp_mon_mig_arg) == 96, "vgp_mon_mig_arg");
+
+/* SM clocks that can be asked for are the highest one and those below it by steps of this, down to the lowest one;
+ * memory has two clocks, the highest and the lowest. */
+#define VGP_CLOCK_STEP_MHZ 15u
 
 /* NVML's bits. */
 enum vgp_throttle {

@@ -169,8 +169,11 @@ static void test_settings(void)
 	is_int(set(0, VGP_SET_LOCK_SM, 1000000, 1200000), 0, "SM clocks locked");
 	is_int(set(0, VGP_SET_LOCK_SM, 1200000, 1000000), -VGPU_E_INVALID, "not the wrong way round");
 	is_int(set(0, VGP_SET_LOCK_MEMORY, 2600000, 2600000), 0, "memory clocks locked");
-	is_int(set(0, VGP_SET_APP_CLOCKS, 2600000, 1500000), 0, "application clocks");
-	is_int(set(0, VGP_SET_APP_CLOCKS, 2600000, 3000000), -VGPU_E_INVALID, "not above the highest");
+	is_int(set(0, VGP_SET_APP_CLOCKS, 2600000, 1505000), 0, "application clocks");
+	is_int(set(0, VGP_SET_APP_CLOCKS, 2600000, 3005000), -VGPU_E_INVALID, "not above the highest");
+	is_int(set(0, VGP_SET_APP_CLOCKS, 2500000, 1505000), -VGPU_E_INVALID, "a memory clock that the device doesn't have");
+	is_int(set(0, VGP_SET_APP_CLOCKS, 2600000, 1501000), -VGPU_E_INVALID, "an SM clock between two steps");
+	is_int(set(0, VGP_SET_APP_CLOCKS, 2600000, 200000), -VGPU_E_INVALID, "not below the lowest");
 	is_int(set(0, VGP_SET_ACCOUNTING_MODE, 1, 0), 0, "accounting mode");
 	is_int(set(0, VGP_SET_ACCOUNTING_MODE, 2, 0), -VGPU_E_INVALID, "on or off only");
 	is_int(set(0, 999, 0, 0), -VGPU_E_NOT_SUPPORTED, "a setting that there isn't");
@@ -180,7 +183,7 @@ static void test_settings(void)
 	is_int((long long)t.power_limit_mw, 100000, "the power limit");
 	is_int((long long)t.lock_sm_max_khz, 1200000, "the locked clocks");
 	is_int((long long)t.clock_sm_khz, 1200000, "which are in force");
-	is_int((long long)t.app_clock_sm_khz, 1500000, "the application clocks");
+	is_int((long long)t.app_clock_sm_khz, 1505000, "the application clocks");
 	is_int((long long)t.accounting_mode, 1, "the accounting mode");
 	is_int((long long)now(1).power_limit_mw, 150000, "the other device has its own");
 	child = fork();

@@ -246,8 +246,17 @@ static void test_topology(nvmlDevice_t a, nvmlDevice_t b)
 	SUCCEEDS(nvmlDeviceGetTopologyNearestGpus(a, level, &n, near));
 	ok(n == 1 && near[0] == b, "the other is the nearest at that distance");
 	n = 0;
-	ANSWERS(NVML_ERROR_INSUFFICIENT_SIZE, nvmlDeviceGetTopologyNearestGpus(a, level, &n, NULL));
+	SUCCEEDS(nvmlDeviceGetTopologyNearestGpus(a, level, &n, NULL));
 	is_int(n, 1, "how many there are");
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetTopologyNearestGpus(a, level, &n, NULL));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetTopologyNearestGpus(a, 5, &n, near));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetTopologyNearestGpus(a, 60, &n, near));
+	n = 0;
+	SUCCEEDS(nvmlSystemGetTopologyGpuSet(0, &n, NULL));
+	ok(n >= 2, "how many are near a processor");
+	n = 1;
+	SUCCEEDS(nvmlSystemGetTopologyGpuSet(0, &n, near));
+	is_int(n, 1, "as many as there is room for");
 	n = 4;
 	SUCCEEDS(nvmlSystemGetTopologyGpuSet(0, &n, near));
 	SUCCEEDS(nvmlDeviceOnSameBoard(a, a, &same));
@@ -269,12 +278,25 @@ static void test_structs(nvmlDevice_t dev, const struct vgpu_device *d)
 	nvmlDeviceCapabilities_t caps = { .version = NV_VERSION(nvmlDeviceCapabilities_t, 1), .capMask = 7 };
 	nvmlMarginTemperature_t margin = { .version = NV_VERSION(nvmlMarginTemperature_t, 1) };
 	nvmlEccSramErrorStatus_t sram = { .version = NV_VERSION(nvmlEccSramErrorStatus_t, 1) };
+	nvmlEccSramUniqueUncorrectedErrorCounts_t unique = { .version = NV_VERSION(nvmlEccSramUniqueUncorrectedErrorCounts_t, 1),
+							    .entryCount = 7 };
+	nvmlUnrepairableMemoryStatus_v1_t unrepairable = { 7 };
+	nvmlRemappedRowsInfo_v2_t rows = { .corrActiveRemaps = 7, .corrInactiveRemaps = 7, .bFailureOccurred = 7 };
 	nvmlGpmSupport_t gpm = { .version = 1, .isSupportedDevice = 7 };
 	nvmlReturn_t ecc = d->ecc_supported ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 	nvmlReturn_t tlimit = d->compute_cap >= 89 && d->temp_max_c ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 
 	ANSWERS(ecc, nvmlDeviceGetRepairStatus(dev, &repair));
 	ANSWERS(ecc, nvmlDeviceGetSramEccErrorStatus(dev, &sram));
+	ANSWERS(ecc, nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts(dev, &unique));
+	ok(ecc || !unique.entryCount, "no places of errors");
+	ANSWERS(d->compute_cap >= 80 ? ecc : NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetRemappedRows_v2(dev, &rows));
+	ok(ecc || d->compute_cap < 80 || !(rows.corrActiveRemaps | rows.corrInactiveRemaps | rows.bFailureOccurred), "no rows are remapped");
+	ANSWERS(d->compute_cap >= 90 ? ecc : NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetUnrepairableMemoryFlag_v1(dev, &unrepairable));
+	ok(ecc || d->compute_cap < 90 || !unrepairable.bUnrepairableMemory, "no memory is beyond repair");
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetRemappedRows_v2(dev, NULL));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetUnrepairableMemoryFlag_v1(dev, NULL));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts(dev, NULL));
 	SUCCEEDS(nvmlDeviceGetAddressingMode(dev, &mode));
 	is_int(mode.value, 0, "no addressing mode");
 	SUCCEEDS(nvmlDeviceGetCapabilities(dev, &caps));
@@ -282,7 +304,8 @@ static void test_structs(nvmlDevice_t dev, const struct vgpu_device *d)
 	SUCCEEDS(nvmlGpmQueryDeviceSupport(dev, &gpm));
 	is_int(gpm.isSupportedDevice, d->compute_cap >= 90, "GPM from Hopper on");
 	ANSWERS(tlimit, nvmlDeviceGetMarginTemperature(dev, &margin));
-	repair.version = mode.version = caps.version = margin.version = sram.version = gpm.version = 0x7f000001;
+	repair.version = mode.version = caps.version = margin.version = sram.version = gpm.version = unique.version = 0x7f000001;
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts(dev, &unique));
 	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetRepairStatus(dev, &repair));
 	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetSramEccErrorStatus(dev, &sram));
 	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlDeviceGetAddressingMode(dev, &mode));

@@ -156,6 +156,7 @@ static void test_clocks(void)
 
 static void test_accounting(void)
 {
+	nvmlAccountingStats_v2_t s2 = { 0 };
 	nvmlAccountingStats_t s;
 	struct holder h;
 	unsigned pids[300], n = 300;
@@ -176,6 +177,13 @@ static void test_accounting(void)
 	ok(n == 1 && pids[0] == (unsigned)pid, "it is remembered");
 	SUCCEEDS(nvmlDeviceGetAccountingStats(dev[0], (unsigned)pid, &s));
 	ok(!s.isRunning && s.maxMemoryUsage == 32 * MIB && s.startTime, "with what it used");
+	s2.pid = (unsigned)pid;
+	SUCCEEDS(nvmlDeviceGetAccountingStats_v2(dev[0], &s2));
+	ok(s2.pid == (unsigned)pid && !s2.isRunning && s2.maxMemoryUsage == s.maxMemoryUsage && s2.startTime == s.startTime &&
+	   s2.time == s.time && s2.sampleCount == s.time / 1000, "version 2 says the same");
+	s2.pid = 1;
+	ANSWERS(NVML_ERROR_NOT_FOUND, nvmlDeviceGetAccountingStats_v2(dev[0], &s2));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetAccountingStats_v2(dev[0], NULL));
 	ANSWERS(NVML_ERROR_NOT_FOUND, nvmlDeviceGetAccountingStats(dev[0], 1, &s));
 	SUCCEEDS(nvmlDeviceClearAccountingPids(dev[0]));
 	n = 300;
@@ -287,6 +295,26 @@ static void test_lost(void)
 	SUCCEEDS(nvmlEventSetFree(set));
 }
 
+/* What a device that has to be reset still says: what is set, and that. */
+static void test_reset_required(void)
+{
+	nvmlFieldValue_t f[2] = { { .fieldId = NVML_FI_DEV_GET_GPU_RECOVERY_ACTION }, { .fieldId = 186 } };
+	nvmlEnableState_t mode = 7;
+	unsigned power;
+
+	ok(inject(0, "xid 119"), "an Xid after which only a reset helps");
+	usleep(5000);
+	ANSWERS(NVML_ERROR_RESET_REQUIRED, nvmlDeviceGetPowerUsage(dev[0], &power));
+	SUCCEEDS(nvmlDeviceGetPersistenceMode(dev[0], &mode));
+	is_int(mode, NVML_FEATURE_DISABLED, "modes are what they were");
+	SUCCEEDS(nvmlDeviceGetFieldValues(dev[0], 2, f));
+	ok(f[0].nvmlReturn == NVML_SUCCESS && f[0].value.uiVal == 1, "what has to be done");
+	is_int(f[1].nvmlReturn, NVML_ERROR_RESET_REQUIRED, "other values aren't told");
+	ok(inject(0, "clear"), "as if it had not been");
+	usleep(5000);
+	SUCCEEDS(nvmlDeviceGetPowerUsage(dev[0], &power));
+}
+
 int main(void)
 {
 	struct tr_node node;
@@ -310,6 +338,7 @@ int main(void)
 	test_events();
 	test_throttle();
 	test_lost();
+	test_reset_required();
 	SUCCEEDS(nvmlShutdown());
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "t/lib/holder.h"
@@ -180,6 +181,56 @@ static void test_mig_device(void)
 	holder_end(&h);
 }
 
+/* Load of a GPU instance by two samples of it; -1: it can't be told. */
+static double load_of(unsigned gi, nvmlGpmSample_t a, nvmlGpmSample_t b)
+{
+	union {
+		nvmlGpmMetricsGet_t get;
+		char room[sizeof(nvmlGpmMetricsGet_t) + 2 * sizeof(nvmlGpmMetric_t)];
+	} q = { .get = { .version = 1, .numMetrics = 2, .sample1 = a, .sample2 = b } };
+	nvmlGpmMetric_t *m = q.get.metrics;
+
+	m[0] = (nvmlGpmMetric_t){ .metricId = NVML_GPM_METRIC_GRAPHICS_UTIL };
+	m[1] = (nvmlGpmMetric_t){ .metricId = NVML_GPM_METRIC_PCIE_RX_PER_SEC };
+	if (nvmlGpmMigSampleGet(gpu, gi, a) || usleep(20000) || nvmlGpmMigSampleGet(gpu, gi, b) || nvmlGpmMetricsGet(&q.get) ||
+	    m[0].nvmlReturn || m[1].nvmlReturn != NVML_ERROR_NOT_SUPPORTED)
+		return -1;
+	return m[0].value;
+}
+
+static void test_gpm(void)
+{
+	nvmlDevice_t mig[2] = { NULL, NULL };
+	nvmlGpmSample_t a = NULL, b = NULL;
+	unsigned gi[2] = { 99, 99 };
+	double load = 0;
+	struct holder h;
+	char uuid[96];
+
+	SUCCEEDS(nvmlGpmSampleAlloc(&a));
+	SUCCEEDS(nvmlGpmSampleAlloc(&b));
+	for (unsigned i = 0; i < 2; i++) {
+		nvmlDeviceGetMigDeviceHandleByIndex(gpu, i, &mig[i]);
+		is_int(nvmlDeviceGetGpuInstanceId(mig[i], &gi[i]), NVML_SUCCESS, "GPU instance %u", gi[i]);
+	}
+	SUCCEEDS(nvmlDeviceGetUUID(mig[0], uuid, sizeof(uuid)));
+	setenv("CUDA_VISIBLE_DEVICES", uuid, 1);
+	if (!holder_start(&h, 0, 32, true))
+		bail("no program on the MIG device: %s", h.said);
+	unsetenv("CUDA_VISIBLE_DEVICES");
+	for (int i = 0; i < 600 && load == 0; i++) {
+		usleep(100000);
+		load = load_of(gi[0], a, b);
+	}
+	ok(load > 0 && load <= 100, "an instance on which a program computes: %.0f %%", load);
+	ok(load_of(gi[1], a, b) == 0, "the other one rests");
+	ANSWERS(NVML_ERROR_NOT_FOUND, nvmlGpmMigSampleGet(gpu, 99, a));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmMigSampleGet(gpu, gi[0], NULL));
+	holder_end(&h);
+	SUCCEEDS(nvmlGpmSampleFree(a));
+	SUCCEEDS(nvmlGpmSampleFree(b));
+}
+
 static void test_removal(void)
 {
 	nvmlReturn_t active = NVML_ERROR_UNKNOWN;
@@ -224,6 +275,7 @@ int main(void)
 	test_profiles();
 	test_instances();
 	test_mig_device();
+	test_gpm();
 	test_removal();
 	SUCCEEDS(nvmlShutdown());
 	return 0;

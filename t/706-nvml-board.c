@@ -133,6 +133,7 @@ static void test_gpm_metrics(nvmlGpmSample_t a, nvmlGpmSample_t b)
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmMetricsGet(&q.get));
 	q.get.sample2 = NULL;
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpmMetricsGet(&q.get));
+	ok(m[4].nvmlReturn == NVML_ERROR_INVALID_ARGUMENT && m[4].metricInfo.shortName, "without samples names are told, and no values");
 }
 
 static void test_gpm(void)

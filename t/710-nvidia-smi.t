@@ -103,6 +103,18 @@ not_ok "-i of a UUID that isn't there" smi -i GPU-00000000-0000-0000-0000-000000
 like "topo -m" "$(smi topo -m)" 'GPU0.*X.*(PHB|NODE|SYS)'
 is "topo -m has a row per device" "$(smi topo -m | grep -c $'^GPU[0-9]\t')" 3
 
+like "topo -C" "$(smi topo -C -i 0)" '^NUMA IDs of closest CPU: [0-9,-]+'
+like "topo -M" "$(smi topo -M -i 0)" '^NUMA IDs of closest memory: [0-9,-]+'
+like "topo -c" "$(smi topo -c 0)" '0, 1, 2'
+like "topo -n" "$(for level in 0 1 2 3 4; do smi topo -n $level -i 0; done)" 'Device 0 is connected .*: 1, 2'
+like "topo -p" "$(smi topo -p -i 0,2)" 'Device 0 is connected to device 2'
+like "topo -p2p" "$(smi topo -p2p r)" 'GPU1.*OK.*X.*OK'
+
+# ---- performance monitoring: named, and only what is measured has a value ----
+smi dmon -c 3 -i 0 --gpm-metrics 1,2,20 >"$T/gpm"
+like "dmon --gpm-metrics has names" "$(cat "$T/gpm")" 'gract +smutil +pcitx'
+is "values" "$(awk '!/^#/ { v = $(NF - 2) " " $(NF - 1) " " $NF } END { print v }' "$T/gpm")" "0 - 0"
+
 # ---- who uses them ----
 like "nobody uses a device" "$(smi)" 'No running processes found'
 if nvml_hold 1 100; then

@@ -33,6 +33,9 @@ set_to clocks.sm 900 -lgc 300,900
 set_to clocks.sm 1980 -rgc
 set_to clocks.applications.graphics 1500 -ac 2619,1500
 set_to clocks.applications.graphics 1980 -rac
+like "application clocks that the device doesn't have" "$( (smi -i 0 -ac 1,2; smi -i 0 -ac 2619,1501; smi -i 1 -ac 2619,1500) | paste -sd' ')" \
+	"SM 2\)\" is not supported.*SM 1501\)\" is not supported.*2:00.0"
+is "… change nothing" "$(query 0 clocks.applications.graphics)" 1980
 set_to accounting.mode Enabled -am 1
 set_to ecc.mode.pending Disabled -e 0
 is "ECC goes off with the next reset, not before" "$(query 0 ecc.mode.current)" Enabled
@@ -62,4 +65,25 @@ like "nvidia-smi says so" "$(smi -i 1 2>&1)" 'for GPU0000:02:00.0: GPU is lost'
 is "the other one is there" "$(query 0 name)" "NVIDIA H100 80GB HBM3"
 ok "it comes back" inject 1 clear
 is "and is seen" "$(query 1 name)" "Tesla T4"
+
+# ---- reset ----
+ok "ECC is to go off" smi -i 0 -e 0
+ok "nvidia-smi -r" smi -i 0 -r
+is "what was pending is in force" "$(query 0 ecc.mode.current,ecc.errors.corrected.volatile.total)" "Disabled, [N/A]"
+ok "ECC is to come back" smi -i 0 -e 1
+like "-r of all" "$(smi -r | paste -sd' ')" '1:00.0 was successfully reset.*2:00.0 was successfully reset'
+is "it is back, and what it counted since the last one isn't" "$(query 0 ecc.mode.current,ecc.errors.corrected.volatile.total)" "Enabled, 0"
+ok "an error after which only a reset helps" inject 0 "xid 119"
+is "reset required" "$(query 0 reset_status.reset_required,name,persistence_mode)" "Yes, NVIDIA H100 80GB HBM3, Enabled"
+is "nothing is said of what it does" "$(query 0 pstate)" "[GPU requires reset]"
+like "the table has it" "$(smi)" 'GPU requires reset'
+like "-r" "$(smi -i 0 -r)" 'was successfully reset'
+is "it works again" "$(query 0 reset_status.reset_required,pstate)" "No, P0"
+if nvml_hold 0 16; then
+	like "a device in use isn't reset" "$(smi -i 0 -r)" '1:00.0: In use by another client'
+	ok "its program goes on" nvml_release
+fi
+if command -v setpriv >/dev/null; then
+	like "who isn't root resets nothing" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -i 0 -r 2>&1)" 'ermission'
+fi
 done_testing
