@@ -1,7 +1,8 @@
 /*
  * t/485: when what of a kernel is compiled: the half for lanes that agree at
  * first, the other one when it is needed, both at once for a large kernel,
- * better code for what runs long; and what happens when that can't be done.
+ * better code for what runs long; what happens when that can't be done; and
+ * code for any shape of a block, where there are too many to have one each.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,13 @@ static const char text[] =
 	"	ld.param.u64 %d1, [out]; ld.param.u32 %r1, [n]; mov.u32 %r2, %tid.x; rem.u32 %r3, %r2, %r1; mov.u32 %r4, 0;\n"
 	"AGAIN: add.u32 %r4, %r4, 1; setp.le.u32 %p1, %r4, %r3; @%p1 bra AGAIN;\n"
 	"	mov.u32 %r5, %ctaid.x; mov.u32 %r6, %ntid.x; mad.lo.u32 %r7, %r5, %r6, %r2;\n"
-	"	mul.wide.u32 %d2, %r7, 4; add.s64 %d3, %d1, %d2; st.global.u32 [%d3], %r4; ret;\n}\n";
+	"	mul.wide.u32 %d2, %r7, 4; add.s64 %d3, %d1, %d2; st.global.u32 [%d3], %r4; ret;\n}\n"
+	/* where(out): the thread's number, as x + 1000 y + 1000000 z; one block */
+	".visible .entry where(.param .u64 out)\n{\n"
+	"	.reg .b32 %r<9>; .reg .b64 %d<4>;\n"
+	"	ld.param.u64 %d1, [out]; mov.u32 %r1, %tid.x; mov.u32 %r2, %tid.y; mov.u32 %r3, %tid.z; mov.u32 %r4, %ntid.x; mov.u32 %r5, %ntid.y;\n"
+	"	mad.lo.u32 %r6, %r3, %r5, %r2; mad.lo.u32 %r6, %r6, %r4, %r1; mul.wide.u32 %d2, %r6, 4; add.s64 %d3, %d1, %d2;\n"
+	"	mad.lo.u32 %r7, %r3, 1000, %r2; mad.lo.u32 %r7, %r7, 1000, %r1; st.global.u32 [%d3], %r7; ret;\n}\n";
 
 static struct {
 	unsigned world0, world1, whole, tier1;
@@ -134,6 +141,30 @@ static void test_better(void)
 	unsetenv("VGPU_SIMD");
 }
 
+/* Blocks of as many threads each, which is all that those that one code runs have in common. */
+static void test_shapes(void)
+{
+	unsigned shapes = 0, bad = 0;
+	struct kt t;
+
+	start(&t, text, false);
+	t.keep = true;
+	for (unsigned x = 1; x <= 128; x *= 2)
+		for (unsigned y = 1; x * y <= 128; y *= 2, shapes++) {
+			struct kt_dim block = { x, y, 128 / x / y };
+			uint32_t *o = kt_alloc(&t, 128 * 4);
+			struct { void *o; } p = { o };
+
+			if (KT_RUN(&t, "where", KT1(1), block, p) != BE_RUN_DONE)
+				bad++;
+			for (unsigned k = 0; k < 128; k++)
+				bad += o[k] != k % x + k / x % y * 1000 + k / x / y * 1000000;
+		}
+	is_int(bad, 0, "%u shapes of blocks: all threads know which ones they are", shapes);
+	ok(asked.world0 < shapes, "and not each shape has code of its own");
+	kt_close(&t);
+}
+
 int main(void)
 {
 	unsetenv("VGPU_SIMD");
@@ -143,5 +174,6 @@ int main(void)
 	test_refused();
 	test_large();
 	test_better();
+	test_shapes();
 	return 0;
 }

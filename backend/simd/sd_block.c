@@ -167,6 +167,9 @@ static void set_launch(struct sd_block *b, const struct be_launch *l)
 	c->coop_workspace = l->coop_workspace;
 	c->grid_id = l->grid_id;
 	memcpy(c->nctaid, l->grid, sizeof(c->nctaid));
+	/* code for any shape: the last launch's may have been another one, of as many threads */
+	if (b->tids && memcmp(c->ntid, l->block, sizeof(c->ntid)))
+		set_tids(b);
 	memcpy(c->ntid, l->block, sizeof(c->ntid));
 	c->n_warps = (b->n_threads + 31) / 32;
 	c->nsmid = l->services->sm_count;
@@ -245,8 +248,6 @@ int sd_block_init(struct sd_block *b, const struct be_launch *l, struct sd_varia
 		return vgpu_err_set(err, VGPU_E_NOMEM, "no memory for a block of '%s'", l->kernel->entry->name);
 	}
 	set_valid(b);
-	if (b->tids)
-		set_tids(b);
 	sd_block_reset(b, l, linear);
 	return 0;
 }

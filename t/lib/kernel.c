@@ -193,6 +193,8 @@ static void close_check(struct kt *t)
 void kt_close(struct kt *t)
 {
 	close_check(t);
+	if (t->kept)
+		t->ops->kernel_free(t->kept);
 	if (t->bm)
 		t->ops->module_free(t->bm);
 	if (t->m)
@@ -406,6 +408,12 @@ static int get_kernel(struct kt *t, const char *name, struct be_kernel **k)
 {
 	int f = ir_module_find_func(t->m, name);
 
+	*k = t->kept;
+	t->kept = NULL;
+	if (*k && t->kept_func == f)
+		return 0;
+	if (*k)
+		t->ops->kernel_free(*k);
 	if (f < 0)
 		return vgpu_err_set(&t->err, VGPU_E_NOT_FOUND, "no kernel '%s'", name);
 	return t->ops->kernel_new(k, t->bm, (uint32_t)f, &t->err);
@@ -446,6 +454,11 @@ int kt_run(struct kt *t, const char *name, struct kt_dim grid, struct kt_dim blo
 	pthread_cond_init(&s.cond, NULL);
 	run_threads(&s);
 	free(s.ready);
-	t->ops->kernel_free(k);
+	if (t->keep) {
+		t->kept = k;
+		t->kept_func = ir_module_find_func(t->m, name);
+	} else {
+		t->ops->kernel_free(k);
+	}
 	return s.result;
 }

@@ -42,11 +42,14 @@ struct kt {
 	bool cooperative;
 	unsigned cancel_ms;          /* cancel a launch after so long; 0: never */
 	unsigned max_spins;          /* give up after so many rounds without progress; 0: never */
+	bool keep;                   /* the kernel, for the next launch of the same one, as programs do */
 	/* what came of it */
 	struct be_fault fault;
 	uint64_t runs, spins, yields;
 	struct vgpu_err err;
 	char *log;                   /* compiler's messages */
+	struct be_kernel *kept;
+	int kept_func;
 };
 
 /* Names of all backends under test, NULL terminated; with $KT_CHECK in the environment: the memory checker's. */
