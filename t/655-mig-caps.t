@@ -2,16 +2,10 @@
 # MIG instances' capabilities: their files in /proc/driver/nvidia/capabilities and nodes in dev/nvidia-caps come and go
 # with the instances, and who has which nodes uses which MIG devices, also without the control node.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
-deb_need nvidia-smi
-SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
+. "$TOP_SRC/t/lib/tools.sh"
+smi_need
 vgpu_mount "--profile T4" "--profile A100" "--profile A100 mig_mode=1"
 nvml_env
-smi() { timeout 60 "$SMI" "$@"; }
 C=$MNT/proc/driver/nvidia/capabilities D=$MNT/dev/nvidia-caps
 names() { (cd "$1" && find . -mindepth 1 | sort | paste -sd' '); }
 

@@ -2,20 +2,12 @@
 # The real nvidia-smi, as Debian ships it, on virtual devices: each way to ask,
 # and the answers are those that the mount gives.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
-deb_need nvidia-smi
-SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
-[ -x "$SMI" ] || skip_all "the package has no nvidia-smi where it used to be"
+. "$TOP_SRC/t/lib/tools.sh"
+smi_need
 vgpu_mount "--profile H100" "--profile T4" "--profile RTX4090"
 nvml_env
-smi() { timeout 60 "$SMI" "$@"; }
 # The node's table: key of device N.
 of() { awk -v n="$1" -v key="$2" '$1 == "device" { d = $2 } d == n && $1 == key { sub(/^[^ ]* /, ""); print; exit }' "$MNT/dev/nvidiactl"; }
-query() { smi -i "$1" --query-gpu="$2" --format=csv,noheader,nounits; }
 
 # What differs from run to run and from machine to machine.
 mask() {

@@ -1,11 +1,7 @@
 #!/bin/bash
 # pynvml and gpustat, as Debian ships them: the calls of frameworks and monitors.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
+. "$TOP_SRC/t/lib/tools.sh"
 PY=/usr/bin/python3
 [ -x $PY ] || skip_all "needs Debian's python3"
 deb_need python3-pynvml gpustat python3-psutil python3-blessed python3-wcwidth python3-six

@@ -1,11 +1,7 @@
 #!/bin/bash
 # nvtop, as Debian ships it, in a terminal of its own: it shows the devices and who uses them.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
+. "$TOP_SRC/t/lib/tools.sh"
 command -v script >/dev/null || skip_all "no script(1) to make a terminal with"
 deb_need nvtop
 NVTOP=$DEBS/usr/bin/nvtop

@@ -1,11 +1,7 @@
 #!/bin/bash
 # hwloc's lstopo with its NVML plugin, as Debian ships them.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
+. "$TOP_SRC/t/lib/tools.sh"
 deb_need hwloc-nox libhwloc15 libhwloc-contrib-plugins
 LSTOPO=$DEBS/usr/bin/lstopo-no-graphics
 plugins=$(dirname "$(find "$DEBS" -name hwloc_nvml.so | head -1)")

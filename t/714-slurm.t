@@ -2,11 +2,7 @@
 # Slurm, as Debian ships it: slurmd finds the devices through its NVML plugin, and a cluster of one node runs jobs
 # on them. Everything of it runs in a sandbox with the nodes in /dev, as on a machine with hardware.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
+. "$TOP_SRC/t/lib/tools.sh"
 command -v bwrap >/dev/null || skip_all "needs bubblewrap"
 deb_need slurmd slurm-wlm-basic-plugins slurm-wlm-nvml-plugin libhwloc15 libnuma1 munge libmunge2
 plugins=$DEBS/usr/lib/x86_64-linux-gnu/slurm-wlm

@@ -2,14 +2,9 @@
 # nvidia-smi where only some of the nodes are: in a sandbox with two of eight
 # devices, without the control node, without anything; with 1, 8 and 16 devices.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
+. "$TOP_SRC/t/lib/tools.sh"
 command -v bwrap >/dev/null || skip_all "needs bubblewrap"
-deb_need nvidia-smi
-SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
+smi_need
 vgpu_mount 8
 bwrap --ro-bind / / --dev /dev true 2>"$T/why" || skip_all "bubblewrap doesn't work here: $(cat "$T/why")"
 uuid() { awk '$1 == "uuid" && n++ == want { print $2 }' want="$1" "$MNT/dev/nvidiactl"; }

@@ -1,17 +1,10 @@
 #!/bin/bash
 # nvidia-smi's settings, and faults as it shows them.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
-deb_need nvidia-smi
-SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
+. "$TOP_SRC/t/lib/tools.sh"
+smi_need
 vgpu_mount "--profile H100" "--profile T4"
 nvml_env
-smi() { timeout 60 "$SMI" "$@"; }
-query() { smi -i "$1" --query-gpu="$2" --format=csv,noheader,nounits; }
 # set_to FIELD VALUE OPTION…: device 0
 set_to() {
 	local field=$1 value=$2
@@ -42,9 +35,9 @@ is "ECC goes off with the next reset, not before" "$(query 0 ecc.mode.current)" 
 set_to ecc.mode.pending Enabled -e 1
 is "the other device is as it was" "$(query 1 persistence_mode,power.limit,accounting.mode)" "Disabled, 70.00, Disabled"
 if command -v setpriv >/dev/null; then
-	like "who isn't root" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -i 0 -pm 0 2>&1)" 'ermission'
+	like "who isn't root" "$(as_nobody "$SMI" -i 0 -pm 0 2>&1)" 'ermission'
 	is "… changes nothing" "$(query 0 persistence_mode)" Enabled
-	is "… but may look" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -L | wc -l)" 2
+	is "… but may look" "$(as_nobody "$SMI" -L | wc -l)" 2
 fi
 ok "accounting" nvml_hold 0 48
 pid=$HOLD_PID
@@ -84,6 +77,6 @@ if nvml_hold 0 16; then
 	ok "its program goes on" nvml_release
 fi
 if command -v setpriv >/dev/null; then
-	like "who isn't root resets nothing" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -i 0 -r 2>&1)" 'ermission'
+	like "who isn't root resets nothing" "$(as_nobody "$SMI" -i 0 -r 2>&1)" 'ermission'
 fi
 done_testing

@@ -1,23 +1,16 @@
 #!/bin/bash
 # MIG with the real nvidia-smi: mode, profiles, instances made, used, listed and removed.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
-deb_need nvidia-smi
-SMI=$DEBS/usr/lib/nvidia/current/nvidia-smi
+. "$TOP_SRC/t/lib/tools.sh"
+smi_need
 vgpu_mount "--profile H100" "--profile T4"
 nvml_env
-smi() { timeout 60 "$SMI" "$@"; }
-query() { smi -i "$1" --query-gpu="$2" --format=csv,noheader,nounits; }
 
 is "MIG is off" "$(query 0 mig.mode.current)" Disabled
 is "and not there on a T4" "$(query 1 mig.mode.current)" "[N/A]"
 like "no profiles without it" "$(smi mig -lgip 2>&1)" 'No MIG-enabled devices found'
 like "a T4 can't" "$(smi -i 1 -mig 1 2>&1)" 'Not Supported'
-like "who isn't root may not" "$(setpriv --reuid=65534 --regid=65534 --clear-groups timeout 60 "$SMI" -i 0 -mig 1 2>&1)" 'ermission'
+like "who isn't root may not" "$(as_nobody "$SMI" -i 0 -mig 1 2>&1)" 'ermission'
 like "root may" "$(smi -i 0 -mig 1)" 'Enabled MIG Mode'
 is "it is on" "$(query 0 mig.mode.current,mig.mode.pending)" "Enabled, Enabled"
 like "profiles" "$(smi mig -lgip)" '0  MIG 1g.10gb  *19  *7/7  *9\.90'

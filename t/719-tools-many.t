@@ -2,11 +2,7 @@
 # Tools of Debian's packages with 1, 2, 8 and 16 devices of four models, and in a sandbox with two of eight: what they
 # show is as recorded (t/data/nvml/many-TOOL.txt, a part for each), with what differs from run to run masked.
 . "${VGPU_TOP_SRCDIR:-.}/t/lib/tap.sh"
-. "$TOP_SRC/t/lib/mount.sh"
-. "$TOP_SRC/t/lib/debs.sh"
-. "$TOP_SRC/t/lib/nvml.sh"
-nvml_no_sanitizer
-vgpu_need_mount
+. "$TOP_SRC/t/lib/tools.sh"
 PY=/usr/bin/python3
 deb_unpack nvidia-smi
 deb_unpack python3-pynvml gpustat python3-psutil python3-blessed python3-wcwidth python3-six
@@ -43,7 +39,7 @@ n.nvmlShutdown()
 EOF2
 
 # ---- the tools: each prints what is recorded, to standard output ----
-tool_nvidia_smi() { in_place "$DEBS/usr/lib/nvidia/current/nvidia-smi"; in_place "$DEBS/usr/lib/nvidia/current/nvidia-smi" -L; }
+tool_nvidia_smi() { in_place "$SMI"; in_place "$SMI" -L; }
 tool_gpustat() { in_place $PY -m gpustat --no-color --no-header --show-power --show-fan-speed; }
 tool_pynvml() { in_place $PY "$T/bin/see.py"; }
 # The lines of the devices; graphs and processes follow them.
@@ -96,7 +92,7 @@ in_place() { timeout -k 5 100 "${box[@]}" "$@"; }
 # What has to be there for a tool, beyond what it says of itself.
 can() {
 	case $1 in
-	nvidia_smi) [ -x "$DEBS/usr/lib/nvidia/current/nvidia-smi" ] ;;
+	nvidia_smi) [ -x "$SMI" ] ;;
 	gpustat) $PY -c 'import gpustat' ;;
 	pynvml) $PY -c 'import pynvml' ;;
 	nvtop) command -v script && $PY -c 'import pyte' && ! ldd "$DEBS/usr/bin/nvtop" | grep 'not found' ;;
