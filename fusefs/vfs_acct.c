@@ -55,6 +55,8 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 
 	if (at < 0) {
 		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
+	} else if (!vfs_sess_may(s, m->device)) {
+		out.status = VGPU_E_NOT_PERMITTED;
 	} else if (m->value2 && m->value2 == s->last_reserve) {
 		out.value = m->value; /* repeated: it has been counted */
 	} else {
@@ -76,10 +78,13 @@ static void on_reserve(struct vfs *v, struct vfs_live_sess *l, const struct vgp_
 }
 
 /* What keeps a session off a device, 0: nothing. */
-static int refusal(struct vfs *v, const struct vfs_sess *s, int at, uint32_t key)
+static int refusal(struct vfs *v, const struct vfs_sess *s, int at, unsigned index)
 {
 	const struct vgpu_device *d = &v->src.devs.dev[at];
+	uint32_t key = s->dev_key[index];
 
+	if (!vfs_sess_may(s, index))
+		return VGPU_E_NOT_PERMITTED;
 	if (d->lost)
 		return d->lost == 1 ? VGPU_E_OFF_BUS : VGPU_E_RESET_REQUIRED;
 	/* a device that is divided is used through its instances */
@@ -107,7 +112,7 @@ static void on_attach(struct vfs *v, struct vfs_live_sess *l, const struct vgp_c
 	if (at < 0) {
 		out.status = m->device < s->n_devices ? VGPU_E_DEVICE_LOST : VGPU_E_INVALID_DEVICE;
 	} else if (!m->value2 || m->value2 != s->last_attach) {
-		out.status = (uint32_t)refusal(v, s, at, s->dev_key[m->device]);
+		out.status = (uint32_t)refusal(v, s, at, m->device);
 		if (!out.status && !vfs_sess_on(s, m->device)) {
 			s->use[m->device].since_us = vfs_epoch_us();
 			s->use[m->device].busy_ns = 0;

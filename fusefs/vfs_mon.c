@@ -147,7 +147,8 @@ static void ask(struct vfs *v, struct vfs_ask *a, const struct question *q, cons
 void vfs_mon_ioctl(struct vfs *v, fuse_req_t req, struct vfs_place p, uint32_t handle, unsigned op, const void *in,
 		   size_t in_size, size_t out_size)
 {
-	const struct question *q = op < VGP_MON_END && questions[op].run ? &questions[op] : NULL;
+	/* a capability is asked for nothing else */
+	const struct question *q = op < VGP_MON_END && questions[op].run && (!p.gi || op == VGP_MON_ADMIT) ? &questions[op] : NULL;
 	struct vgp_mon_head head;
 	struct vfs_ask *a;
 

@@ -510,6 +510,12 @@ static void ioctl_hello(struct vfs *v, fuse_req_t req, uint32_t handle, const st
 		vfs_sess_hello(v, req, handle, h);
 }
 
+/* A node of a MIG instance's capability: a file, but for one question. */
+static bool is_cap(const struct vfs_entry *e)
+{
+	return e && e->kind == VFS_FILE && (e->per_gi || e->per_ci) && e->flags & VFS_F_CHR;
+}
+
 /* Sizes are part of a command's number; a wrong size is another command, and there is none. */
 static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi,
 		     unsigned flags, const void *in, size_t in_size, size_t out_size)
@@ -519,7 +525,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, st
 	struct vgp_hello hello;
 	uint32_t i;
 
-	if (!e || e->kind != VFS_NODE || (flags & FUSE_IOCTL_DIR)) {
+	if (!e || (e->kind != VFS_NODE && !is_cap(e)) || (flags & FUSE_IOCTL_DIR)) {
 		fuse_reply_err(req, ENOTTY);
 		return;
 	}
@@ -538,7 +544,7 @@ static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, st
 			vfs_mon_ioctl(v, req, p, i, _IOC_NR(cmd), in, in_size, out_size);
 		return;
 	}
-	switch (cmd) {
+	switch (is_cap(e) ? 0 : cmd) {
 	case VGP_IOC_INFO:
 		if (out_size < sizeof(struct vgp_node_info))
 			break;

@@ -88,6 +88,59 @@ struct vfs_live_sess *vfs_sess_of(const struct vfs *v, uint32_t handle)
 	return slot ? v->sess[slot - 1] : NULL;
 }
 
+/* ---- what a session may use ---- */
+
+/* The node that was opened is that of a device: of it alone. */
+static void bar(struct vfs *v, struct vfs_sess *s, uint32_t handle)
+{
+	struct vfs_place p;
+
+	if (!vfs_place_of(&v->src.devs, v->st->handles[handle].nodeid, &p) || p.dev < 0)
+		return;
+	s->barred = s->barred_gi = UINT64_MAX;
+	s->barred &= ~(1ull << p.dev);
+	s->barred_gi &= ~(1ull << p.dev);
+}
+
+static void admit(struct vfs *v, struct vfs_sess *s, struct vfs_place p)
+{
+	uint32_t key = v->src.devs.key[p.dev];
+
+	for (unsigned d = 0; d < s->n_devices && d < VGPU_MAX_DEVICES; d++) {
+		int mig = vfs_devset_mig(&v->src.devs, s->dev_key[d]);
+		const struct vfs_ci *ci = mig >= 0 ? &v->src.devs.mig_at[mig] : NULL;
+
+		if (!p.gi && s->dev_key[d] == key) {
+			s->barred &= ~(1ull << d);
+			s->barred_gi &= ~(1ull << d);
+		}
+		if (!p.gi || !ci || ci->dev != p.dev || ci->gi != p.gi - 1)
+			continue;
+		if (!p.ci)
+			s->barred_gi &= ~(1ull << d);
+		else if (ci->ci == p.ci - 1)
+			s->barred &= ~(1ull << d);
+	}
+}
+
+bool vfs_sess_may(const struct vfs_sess *s, unsigned d)
+{
+	return !((s->barred | s->barred_gi) >> d & 1);
+}
+
+void vfs_mon_ADMIT(struct vfs *v, struct vfs_ask *a)
+{
+	struct vfs_client c;
+
+	if (!vfs_client_of(fuse_req_ctx(a->req)->pid, &c)) {
+		a->u.head.status = VGPU_E_NOT_PERMITTED;
+		return;
+	}
+	for (uint32_t i = 0; i < v->st->sess_high; i++)
+		if (v->st->sess[i].phase == VFS_SESS_RUNNING && v->st->sess[i].client_pid == (uint32_t)c.tgid)
+			admit(v, &v->st->sess[i], a->place);
+}
+
 /* A slot in phase SPAWNING for the handle; NULL: too many. */
 static struct vfs_live_sess *sess_new(struct vfs *v, uint32_t handle, const struct vgp_hello *h, const struct vfs_client *c)
 {
@@ -117,6 +170,7 @@ static struct vfs_live_sess *sess_new(struct vfs *v, uint32_t handle, const stru
 	memcpy(s->dev_key, v->src.devs.key, sizeof(s->dev_key));
 	for (size_t i = 0; i < v->src.devs.n_mig; i++)
 		s->dev_key[v->src.devs.n + i] = v->src.devs.mig_at[i].key;
+	bar(v, s, handle);
 	l->greeting = *h;
 	__atomic_store_n(&s->phase, VFS_SESS_SPAWNING, __ATOMIC_RELEASE);
 	st->handles[handle].hello_unique = vfs_unique(v);

@@ -17,6 +17,8 @@ uint64_t vfs_sess_link(const struct vfs_live_sess *l, unsigned d, unsigned way, 
 bool vfs_key_is(struct vfs *v, uint32_t have, uint32_t key);
 /* It has a context on its d-th device. */
 bool vfs_sess_on(const struct vfs_sess *s, unsigned d);
+/* The client has shown that it has the d-th device's node, or those of its MIG instances. */
+bool vfs_sess_may(const struct vfs_sess *s, unsigned d);
 /* vfs_usage.c: its last context has left the device. */
 void vfs_acct_leave(struct vfs *v, uint32_t slot, unsigned d);
 /* Forgets which devices the session is on. */

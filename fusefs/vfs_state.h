@@ -71,7 +71,9 @@ struct vfs_sess {
 		uint64_t busy_ns;     /* what ran there */
 		uint64_t peak;        /* most bytes held */
 	} use[VGPU_MAX_DEVICES];
-	uint64_t pad[8];
+	uint64_t barred;          /* bit d: the node of the d-th device (of a MIG device: of its compute instance) was not shown … */
+	uint64_t barred_gi;       /* … nor that of the MIG device's GPU instance */
+	uint64_t pad[6];
 };
 
 /* What a device has lived through since the mount was made. */

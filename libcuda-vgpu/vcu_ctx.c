@@ -157,6 +157,7 @@ CUresult vcu_ctx_activate(struct vcu_ctx *c)
 		vcu_log_err("opening a session", &err);
 		return vcu_result(r);
 	}
+	vcu_session_admit(&c->dev->d);
 	r = wire_create(c, &err);
 	if (r) {
 		vcu_log_err("creating a context", &err);

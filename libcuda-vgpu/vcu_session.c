@@ -47,6 +47,11 @@ int vcu_session_need(struct vgpu_err *err)
 	return r;
 }
 
+void vcu_session_admit(const struct vgpu_device *d)
+{
+	tr_admit(&node, d);
+}
+
 void vcu_session_release(void)
 {
 	pthread_mutex_lock(&session_lock);

@@ -14,19 +14,12 @@
 
 static int shared_fd = -1;
 
-/* The node is a device's own: no question about another one is answered there. */
-static bool node_is_device(void)
-{
-	const char *name = strrchr(vnv_node.ctl, '/');
-
-	return name && !strncmp(name, "/nvidia", 7) && name[7] >= '0' && name[7] <= '9';
-}
-
 int vnv_open_node(struct vnv_gpu *g)
 {
 	struct tr_node node = vnv_node;
 
-	if (node_is_device() && (size_t)snprintf(node.ctl, sizeof(node.ctl), "%s/nvidia%llu", vnv_node.dir,
+	/* on a device's own no question about another one is answered */
+	if (tr_node_is_device(&node) && (size_t)snprintf(node.ctl, sizeof(node.ctl), "%s/nvidia%llu", vnv_node.dir,
 						  (unsigned long long)g->d.minor) >= sizeof(node.ctl))
 		return -VGPU_E_TOO_BIG;
 	return tr_monitor_open(&node, NULL);
@@ -34,7 +27,7 @@ int vnv_open_node(struct vnv_gpu *g)
 
 static int fd_for(struct vnv_gpu *g)
 {
-	int *fd = node_is_device() ? &g->fd : &shared_fd, r;
+	int *fd = tr_node_is_device(&vnv_node) ? &g->fd : &shared_fd, r;
 
 	if (*fd < 0) {
 		r = vnv_open_node(g);

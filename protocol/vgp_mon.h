@@ -46,6 +46,13 @@ struct vgp_mon_head {
 };
 _Static_assert(sizeof(struct vgp_mon_head) == 32, "vgp_mon_head");
 
+/*
+ * Who may use what. A session on the control node (or the socket beside it) may use all devices of the mount. One on
+ * dev/nvidiaN may use that device, and each other one whose node the process can open as well: it asks ADMIT there
+ * after HELLO, before it makes a context. MIG devices are such, too; their nodes are two in dev/nvidia-caps, the GPU
+ * instance's and the compute instance's, where nothing but ADMIT can be asked. Else contexts are E_NOT_PERMITTED.
+ */
+
 /* TELEMETRY. A lost device answers, too. With a MIG device's UUID memory, load and processes are its own. */
 struct vgp_telemetry {
 #define T(name, doc) uint64_t name;

@@ -21,7 +21,7 @@
 
 #define VGP_MAGIC 0x55504756u      /* "VGPU" */
 #define VGP_ABI_MAJOR 1            /* differs: no talk */
-#define VGP_ABI_MINOR 3            /* both sides use the lower one */
+#define VGP_ABI_MINOR 4            /* both sides use the lower one */
 
 typedef uint8_t vgp_u8;
 typedef uint16_t vgp_u16;

@@ -317,7 +317,7 @@ static void test_bad_hello(void)
 
 static void test_memory(void)
 {
-	int a = client_session(ctl), b = client_session(dev0);
+	int a = client_session(dev0), b = client_session(ctl);
 	char half[64], rest[64];
 	uint64_t total = strtoull(file("devices/0/memory.max"), NULL, 10);
 
@@ -330,6 +330,7 @@ static void test_memory(void)
 	is_string(client_ask(b, "reserve 0 1"), "E_NOMEM 0", "and not one byte more");
 	is_string(client_ask(b, "reserve 0 18446744073709551615"), "E_NOMEM 0", "nor all that a number can say");
 	is_string(client_ask(b, "reserve 1 4096"), "OK 4096", "another device has its own");
+	is_string(client_ask(a, "reserve 1 4096"), "E_NOT_PERMITTED 0", "which a session on this device's node doesn't get");
 	is_string(client_ask(b, "reserve 2 4096"), "E_INVALID_DEVICE 0", "a device that there is not");
 	is_string(client_ask(b, "reserve 4000000000 4096"), "E_INVALID_DEVICE 0", "a silly number");
 	snprintf(rest, sizeof(rest), "%llu", (unsigned long long)(total - total / 2));

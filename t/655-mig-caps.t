@@ -61,12 +61,14 @@ if command -v bwrap >/dev/null && bwrap --ro-bind / / --dev /dev true 2>/dev/nul
 	is "a GPU instance's alone doesn't do" "$(seen)" ""
 	box=("${base[@]}")
 	node nvidia1 nvidia2
-	is "without the control node" "$(seen)" "$large_uuid $small_uuid $third_uuid"
-	is "CUDA uses one" "$(cuda "$third_uuid")" "up down"
+	is "without the control node, and without capabilities" "$(seen)" ""
 	of_gi 2 "$third"
-	is "and with capabilities of one" "$(seen)" "$third_uuid"
-	is "CUDA uses it, too" "$(cuda "$third_uuid")" "up down"
+	is "with those of one" "$(seen)" "$third_uuid"
+	is "CUDA uses it" "$(cuda "$third_uuid")" "up down"
 	like "not the others" "$(cuda "$small_uuid")" '^cuInit: 100'
+	of_gi 1 "$small"
+	is "with another's" "$(seen)" "$small_uuid $third_uuid"
+	is "CUDA uses that, too" "$(cuda "$small_uuid") $(cuda "$third_uuid")" "up down up down"
 else
 	skip "bubblewrap doesn't work here"
 fi

@@ -48,6 +48,8 @@ EOF
 at_end "rm -f '$TOP_BUILD/t/tmp/inside.$$'"
 is "a program inside" "$(two --tmpfs /tmp --ro-bind "$TOP_BUILD" "$TOP_BUILD" timeout 60 sh "$TOP_BUILD/t/tmp/inside.$$" 2>&1)" "up
 ITS-OWN, 8, $(uuid 5)"
+is "and one without the control node, on the second device" "$(only --tmpfs /tmp --ro-bind "$TOP_BUILD" "$TOP_BUILD" timeout 60 sh "$TOP_BUILD/t/tmp/inside.$$" 2>&1)" "up
+ITS-OWN, 8, $(uuid 5)"
 
 for n in 1 16; do
 	state=$T/state.$n

@@ -101,13 +101,23 @@ static bool can_read(const char *dir, unsigned cap)
 	return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
 }
 
-/* With capabilities in the directory they say which MIG devices may be used; without any, whoever has the GPU has them all. */
+bool tr_node_is_device(const struct tr_node *node)
+{
+	const char *name = strrchr(node->ctl, '/');
+
+	return name && !strncmp(name, "/nvidia", 7) && name[7] >= '0' && name[7] <= '9';
+}
+
+/*
+ * With capabilities in the directory they say which MIG devices may be used; without any, whoever has the control node and
+ * the GPU has them all.
+ */
 bool tr_mig_visible(const struct tr_node *node, unsigned minor, unsigned gi, unsigned ci)
 {
 	char path[320];
 
 	snprintf(path, sizeof(path), "%s/nvidia-caps", node->dir);
-	if (minor >= VGPU_MIG_CAP_GPUS || faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) != 0)
+	if (!tr_node_is_device(node) && (minor >= VGPU_MIG_CAP_GPUS || faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) != 0))
 		return true;
 	return can_read(node->dir, vgpu_mig_cap(minor, gi, -1)) && can_read(node->dir, vgpu_mig_cap(minor, gi, (int)ci));
 }

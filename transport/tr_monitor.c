@@ -5,6 +5,7 @@
 
 #include "protocol/vgp_mon.h"
 #include "transport/tr_priv.h"
+#include "util/mig.h"
 
 int tr_monitor_open(const struct tr_node *node, struct vgpu_err *err)
 {
@@ -43,4 +44,39 @@ int tr_monitor_ask(int fd, unsigned op, void *arg, size_t size, struct vgpu_err 
 		return vgpu_err_set(err, (int)MIN(head->status, (uint32_t)VGPU_STATUS_COUNT - 1), "%s: %s", vgp_mon_name(op),
 				    vgpu_status_text((int)head->status));
 	return 0;
+}
+
+/* ---- rights ---- */
+
+static void admit_at(const char *dir, const char *name)
+{
+	struct vgp_mon_head head = { 0 };
+	struct tr_node node;
+	int fd;
+
+	if ((size_t)snprintf(node.ctl, sizeof(node.ctl), "%s/%s", dir, name) >= sizeof(node.ctl))
+		return;
+	fd = tr_monitor_open(&node, NULL);
+	if (fd < 0)
+		return;
+	tr_monitor_ask(fd, VGP_MON_ADMIT, &head, sizeof(head), NULL);
+	close(fd);
+}
+
+void tr_admit(const struct tr_node *node, const struct vgpu_device *d)
+{
+	char name[64];
+
+	if (!tr_node_is_device(node))
+		return;
+	if (!vgpu_is_mig(d)) {
+		snprintf(name, sizeof(name), "nvidia%llu", (unsigned long long)d->minor);
+		admit_at(node->dir, name);
+		return;
+	}
+	snprintf(name, sizeof(name), "nvidia-caps/nvidia-cap%u", vgpu_mig_cap((unsigned)d->minor, vgpu_mig_gi(d), -1));
+	admit_at(node->dir, name);
+	snprintf(name, sizeof(name), "nvidia-caps/nvidia-cap%u",
+		 vgpu_mig_cap((unsigned)d->minor, vgpu_mig_gi(d), (int)vgpu_mig_ci(d)));
+	admit_at(node->dir, name);
 }

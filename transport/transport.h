@@ -52,6 +52,15 @@ int tr_monitor_ask(int fd, unsigned op, void *arg, size_t size, struct vgpu_err 
 
 struct tr_session;
 
+/*
+ * The node is a device's own (a sandbox without a control node): for sessions on it, opened before, shows the daemon that
+ * this process has the device's node, too, and a MIG device's capabilities. What can't be shown shows itself when a context
+ * is made: E_NOT_PERMITTED.
+ */
+void tr_admit(const struct tr_node *node, const struct vgpu_device *d);
+/* The node is a device's own. */
+bool tr_node_is_device(const struct tr_node *node);
+
 /* transport: enum vgp_transport, 0: the best that works, or what $VGPU_TRANSPORT says (ring, socket, node; tests). */
 int tr_open(struct tr_session **out, const struct tr_node *node, unsigned transport, struct vgpu_err *err);
 /* Says BYE, unmaps, closes; never waits long. */
