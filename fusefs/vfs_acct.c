@@ -87,6 +87,8 @@ static int refusal(struct vfs *v, const struct vfs_sess *s, int at, unsigned ind
 		return VGPU_E_NOT_PERMITTED;
 	if (d->lost)
 		return d->lost == 1 ? VGPU_E_OFF_BUS : VGPU_E_RESET_REQUIRED;
+	if (d->drain && !vfs_sess_on(s, index))
+		return VGPU_E_UNAVAILABLE;
 	/* a device that is divided is used through its instances */
 	if (d->compute_mode == MODE_PROHIBITED || (d->mig_mode && key == v->src.devs.key[at]))
 		return VGPU_E_UNAVAILABLE;

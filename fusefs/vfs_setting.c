@@ -232,6 +232,17 @@ static int set_reset(struct vfs *v, struct setting *s, const struct vgpu_device 
 	return 0;
 }
 
+/* Programs that use it go on, but keep it from being removed; persistence mode is such a user. */
+static int set_drain(struct vfs *v, struct setting *s, const struct vgpu_device *d, uint64_t state)
+{
+	if (state > 2)
+		return VGPU_E_INVALID;
+	if (state && (d->persistence_mode || (state == 2 && vfs_users_count(v, s->key))))
+		return VGPU_E_BUSY;
+	put(s, "drain", state);
+	return 0;
+}
+
 static int plan(struct vfs *v, struct setting *s, int dev, const uint64_t val[3])
 {
 	const struct vgpu_device *d = &v->src.devs.dev[dev];
@@ -246,6 +257,7 @@ static int plan(struct vfs *v, struct setting *s, int dev, const uint64_t val[3]
 	case VGP_SET_APP_CLOCKS: return set_app_clocks(v, s, dev, val);
 	case VGP_SET_MIG_MODE: return set_mig(v, s, d, val[0]);
 	case VGP_SET_ECC_MODE: return set_ecc(s, d, val[0]);
+	case VGP_SET_DRAIN: return set_drain(v, s, d, val[0]);
 	case VGP_SET_CLEAR_ECC:
 		s->aggregate = val[0] == 1;
 		return !d->ecc_supported ? VGPU_E_NOT_SUPPORTED : val[0] > 1 ? VGPU_E_INVALID : 0;
@@ -303,7 +315,7 @@ void vfs_setting_boot(struct vfs *v)
 		const struct vgpu_device *d = &v->src.devs.dev[i];
 		struct setting *s;
 
-		if (d->ecc_mode_pending == 2 && d->mig_mode_pending == 2 && !d->lost && !(l && l->reset_due))
+		if (d->ecc_mode_pending == 2 && d->mig_mode_pending == 2 && !d->lost && !d->drain && !(l && l->reset_due))
 			continue;
 		if (l)
 			l->reset_due = 0;
@@ -311,6 +323,7 @@ void vfs_setting_boot(struct vfs *v)
 		if (!s)
 			continue;
 		apply_pending(s, d);
+		unset(s, "drain");
 		if (!vfs_devs_do(v, &s->deed))
 			free(s);
 	}

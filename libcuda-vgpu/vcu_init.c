@@ -86,9 +86,14 @@ static int devices_make(const struct vgpu_device *table, size_t n, struct vgpu_e
 	return 0;
 }
 
+static bool there(const struct vgpu_device *d)
+{
+	return d->lost != 1 && !d->drain;
+}
+
 /*
- * What a process may choose from: no device that has fallen off the bus, and
- * none that is divided. A MIG device has to be named; only where there is
+ * What a process may choose from: no device that has fallen off the bus or is
+ * drained, and none that is divided. A MIG device has to be named; only where there is
  * nothing else the first one is taken. n_mig MIG devices follow the n others.
  */
 static size_t usable(struct vgpu_device *table, size_t n, size_t n_mig)
@@ -99,9 +104,9 @@ static size_t usable(struct vgpu_device *table, size_t n, size_t n_mig)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n && !by_name; i++)
-		if (table[i].lost != 1 && !table[i].mig_mode)
+		if (there(&table[i]) && !table[i].mig_mode)
 			table[kept++] = table[i];
-	if (!kept && mig >= 0 && table[n + (size_t)mig].lost != 1)
+	if (!kept && mig >= 0 && there(&table[n + (size_t)mig]))
 		table[kept++] = table[n + (size_t)mig];
 	return kept;
 }

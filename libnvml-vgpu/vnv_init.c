@@ -72,19 +72,24 @@ static int gpu_fill(struct vnv_gpu *g, unsigned index, const struct vgpu_device 
 	return r;
 }
 
-/* NVML's order is that of the PCI addresses, which the table is in. */
+/* NVML's order is that of the PCI addresses, which the table is in. A device that is drained isn't there for whoever comes later. */
 static int table_read(struct vgpu_err *err)
 {
 	struct vgpu_device *table = calloc(VGPU_MAX_DEVICES, sizeof(*table));
+	unsigned kept = 0;
 	size_t n = 0;
 	int r;
 
 	if (!table)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "no memory for the table of devices");
 	r = tr_enumerate(&vnv_node, table, &n, vnv_driver, err);
-	for (unsigned i = 0; !r && i < n; i++)
-		r = gpu_fill(&vnv_gpus[i], i, &table[i], err);
-	vnv_n_gpus = r ? 0 : (unsigned)n;
+	for (size_t i = 0; !r && i < n; i++) {
+		if (table[i].drain)
+			continue;
+		r = gpu_fill(&vnv_gpus[kept], kept, &table[i], err);
+		kept++;
+	}
+	vnv_n_gpus = r ? 0 : kept;
 	free(table);
 	return r;
 }

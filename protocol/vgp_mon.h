@@ -145,6 +145,7 @@ enum vgp_mon_setting {
 	VGP_SET_APP_CLOCKS = 7,        /* memory kHz, SM kHz; 0, 0: the defaults */
 	VGP_SET_ECC_MODE = 8,          /* 0, 1: from the next reset on */
 	VGP_SET_MIG_MODE = 9,          /* 0, 1: at once when nobody uses the device (else result E_BUSY and from the next reset on) */
+	VGP_SET_DRAIN = 10,            /* 0, 1: no new programs, 2: removed (E_BUSY: in use, or in persistence mode); until a new mount */
 	/* deeds */
 	VGP_SET_CLEAR_ECC = 32,        /* 0: volatile counters, 1: aggregate ones, too */
 	VGP_SET_CLEAR_ACCT = 33,

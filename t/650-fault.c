@@ -266,6 +266,35 @@ static void test_load(void)
 
 /* ---- faults ---- */
 
+static void test_drain(void)
+{
+	struct cuchild user = program(0), late = cuchild_start(m->mnt, NULL), later;
+
+	is_int(cuchild_do(&late, CU_INIT, 0), OK, "a program that has looked around");
+	is_int(set(0, VGP_SET_DRAIN, 1, 0), 0, "a device is drained");
+	is_int(cuchild_do(&late, CU_CREATE, 0), UNAVAILABLE, "who doesn't use it yet can't any more");
+	is_int(cuchild_do(&late, CU_CREATE, 1), OK, "but the other one");
+	is_int(cuchild_do(&user, CU_ALLOC, 8), OK, "who did goes on");
+	later = cuchild_start(m->mnt, NULL);
+	is_int(cuchild_do(&later, CU_INIT, 0), OK, "who comes later");
+	is_int(cuchild_do(&later, CU_COUNT, 0), 1, "doesn't see it");
+	is_int(set(0, VGP_SET_DRAIN, 2, 0), -VGPU_E_BUSY, "it isn't removed while somebody uses it");
+	cuchild_end(&user);
+	for (int i = 0; i < 6000 && now(0).processes; i++)
+		nap(10);
+	is_int(set(0, VGP_SET_DRAIN, 2, 0), 0, "then it is");
+	kill_daemon();
+	is_int(cuchild_do(&late, CU_CREATE, 0), UNAVAILABLE, "a new daemon knows");
+	is_int(set(0, VGP_SET_PERSISTENCE_MODE, 1, 0), 0, "persistence mode");
+	is_int(set(0, VGP_SET_DRAIN, 1, 0), -VGPU_E_BUSY, "is a user");
+	is_int(set(0, VGP_SET_PERSISTENCE_MODE, 0, 0), 0, "off");
+	is_int(set(0, VGP_SET_DRAIN, 3, 0), -VGPU_E_INVALID, "a state that there isn't");
+	is_int(set(0, VGP_SET_DRAIN, 0, 0), 0, "it is back");
+	is_int(cuchild_do(&late, CU_CREATE, 0), OK, "for all");
+	cuchild_end(&late);
+	cuchild_end(&later);
+}
+
 static void test_lost(void)
 {
 	struct cuchild idle = program(0), blocked = program(0), other = program(1), late;
@@ -439,6 +468,7 @@ int main(void)
 	test_settings();
 	test_accounting();
 	test_load();
+	test_drain();
 	test_lost();
 	test_ecc();
 	test_others();

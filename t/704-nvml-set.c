@@ -295,6 +295,45 @@ static void test_lost(void)
 	SUCCEEDS(nvmlEventSetFree(set));
 }
 
+/* Devices by their addresses, in a process that counted them before. */
+static void test_drain(void)
+{
+	nvmlPciInfo_t at, none = { .bus = 99 };
+	nvmlEnableState_t state = 7;
+	unsigned n = 0;
+
+	SUCCEEDS(nvmlDeviceGetPciInfo_v3(dev[1], &at));
+	SUCCEEDS(nvmlDeviceQueryDrainState(&at, &state));
+	is_int(state, NVML_FEATURE_DISABLED, "not drained");
+	ANSWERS(NVML_ERROR_IN_USE, nvmlDeviceRemoveGpu_v2(&at, 0, 0));
+	SUCCEEDS(nvmlDeviceModifyDrainState(&at, NVML_FEATURE_ENABLED));
+	SUCCEEDS(nvmlDeviceQueryDrainState(&at, &state));
+	is_int(state, NVML_FEATURE_ENABLED, "drained");
+	SUCCEEDS(nvmlDeviceGetCount_v2(&n));
+	is_int(n, 2, "who has counted it still has it");
+	SUCCEEDS(nvmlShutdown());
+	SUCCEEDS(nvmlInit_v2());
+	SUCCEEDS(nvmlDeviceGetCount_v2(&n));
+	is_int(n, 1, "until the next nvmlInit");
+	SUCCEEDS(nvmlDeviceRemoveGpu_v2(&at, 1, 1));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceQueryDrainState(&at, &state));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceModifyDrainState(&at, NVML_FEATURE_DISABLED));
+	SUCCEEDS(nvmlDeviceDiscoverGpus(&at));
+	SUCCEEDS(nvmlDeviceQueryDrainState(&at, &state));
+	is_int(state, NVML_FEATURE_DISABLED, "found again");
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceQueryDrainState(&none, &state));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceQueryDrainState(NULL, &state));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceQueryDrainState(&at, NULL));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceModifyDrainState(&at, 2));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceModifyDrainState(NULL, 1));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceRemoveGpu_v2(&at, 2, 0));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceDiscoverGpus(NULL));
+	SUCCEEDS(nvmlShutdown());
+	SUCCEEDS(nvmlInit_v2());
+	SUCCEEDS(nvmlDeviceGetCount_v2(&n));
+	is_int(n, 2, "all are there");
+}
+
 /* What a device that has to be reset still says: what is set, and that. */
 static void test_reset_required(void)
 {
@@ -339,6 +378,7 @@ int main(void)
 	test_throttle();
 	test_lost();
 	test_reset_required();
+	test_drain();
 	SUCCEEDS(nvmlShutdown());
 	return 0;
 }

@@ -79,4 +79,18 @@ fi
 if command -v setpriv >/dev/null; then
 	like "who isn't root resets nothing" "$(as_nobody "$SMI" -i 0 -r 2>&1)" 'ermission'
 fi
+
+# ---- drain ----
+t4=$(query 1 pci.bus_id) && t4=${t4#0000}
+like "nobody drains it" "$(smi drain -p "$t4" -q)" 'is: not draining'
+like "it isn't removed so" "$(smi drain -p "$t4" -r)" 'Failed to remove'
+like "drain" "$(smi drain -p "$t4" -m 1)" 'Successfully set .* drain state to: draining'
+like "is said" "$(smi drain -p "$t4" -q)" 'is: draining'
+is "nobody sees it any more" "$(smi -L | grep -c GPU)" 1
+like "it is removed" "$(smi drain -p "$t4" -r)" 'successfully removed'
+like "and found" "$(smi drain -d)" 'Discovery completed successfully'
+is "it is back" "$(query 1 name)" "Tesla T4"
+like "not in persistence mode" "$(smi -i 1 -pm 1 >/dev/null; smi drain -p "$t4" -m 1)" 'Failed to modify'
+like "nor by who isn't root" "$(smi -i 1 -pm 0 >/dev/null; as_nobody "$SMI" drain -p "$t4" -m 1)" 'Failed to modify'
+is "nothing has changed" "$(query 1 name)" "Tesla T4"
 done_testing
