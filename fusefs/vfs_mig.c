@@ -195,6 +195,21 @@ static uint64_t gi_used(struct vfs *v, int dev, unsigned gi)
 	return 0;
 }
 
+void vfs_live_instance(void *arg, size_t gi, struct vgp_telemetry *t)
+{
+	struct vfs *v = arg;
+	const struct vfs_devset *set = &v->src.devs;
+	const struct vfs_gi *g = &set->gi[gi];
+
+	t->memory_total = vgpu_mig_memory(&set->dev[g->dev], g->p);
+	t->memory_used = gi_used(v, g->dev, g->gi);
+	t->memory_free = t->memory_total - MIN(t->memory_total, t->memory_used);
+	t->util_gpu = 0;
+	for (size_t i = 0; i < set->n_mig; i++)
+		if (set->mig_at[i].dev == g->dev && set->mig_at[i].gi == g->gi)
+			t->util_gpu = MIN(t->util_gpu + vfs_users_load(v, set->mig_at[i].key, NULL), (uint64_t)100);
+}
+
 /* ---- questions ---- */
 
 /* Entries are counted; those before the cursor are skipped, the rest is put in while there is room. */

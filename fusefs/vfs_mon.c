@@ -176,21 +176,6 @@ void vfs_mon_ioctl(struct vfs *v, fuse_req_t req, struct vfs_place p, uint32_t h
 	ask(v, a, q, in);
 }
 
-/* A MIG device's own load. */
-static void mig_load(struct vfs *v, uint32_t key, struct vgp_telemetry *t)
-{
-	vfs_users u;
-
-	t->processes = t->util_gpu = 0;
-	if (!vfs_users_of(v, key, &u))
-		return;
-	t->processes = u.n;
-	for (size_t i = 0; i < u.n; i++)
-		t->util_gpu = MIN(t->util_gpu + u.v[i].p.util_gpu, (uint64_t)100);
-	t->util_memory = t->util_gpu;
-	vgpu_vec_free(&u);
-}
-
 void vfs_mon_TELEMETRY(struct vfs *v, struct vfs_ask *a)
 {
 	struct vgp_telemetry *t = &a->u.telemetry.t;
@@ -203,5 +188,5 @@ void vfs_mon_TELEMETRY(struct vfs *v, struct vfs_ask *a)
 	t->memory_reserved = 0;
 	t->memory_free = t->memory_total - MIN(t->memory_total, t->memory_used);
 	t->bar1_total = t->bar1_total / VGPU_MIG_PARTS * vfs_mig_parts(&v->src.devs, a->mig);
-	mig_load(v, v->src.devs.mig_at[a->mig].key, t);
+	t->util_gpu = t->util_memory = vfs_users_load(v, v->src.devs.mig_at[a->mig].key, &t->processes);
 }

@@ -96,5 +96,8 @@ bool vfs_users_of(struct vfs *v, uint32_t key, vfs_users *out);
 /* Calls fn with each, by the numbers that we know them by. */
 void vfs_live_processes(void *v, uint32_t key, void (*fn)(void *arg, uint32_t pid, uint64_t memory, uint64_t busy_ns), void *arg);
 unsigned vfs_users_count(struct vfs *v, uint32_t key);
+/* Percent of the last second in which their kernels ran, all together; how many they are. */
+unsigned vfs_users_load(struct vfs *v, uint32_t key, uint64_t *n_out);
+void vfs_live_instance(void *v, size_t gi, struct vgp_telemetry *t);
 
 #endif

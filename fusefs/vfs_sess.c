@@ -605,7 +605,7 @@ int vfs_sess_init(struct vfs *v, struct vgpu_err *err)
 	if (!v->opens || !v->sess)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "out of memory");
 	v->src.live = (struct vfs_live){ v, vfs_sess_memory, vfs_sess_utilization, vfs_sess_clients, vfs_sess_count,
-					vfs_live_telemetry, vfs_live_processes, vfs_live_injected, vfs_live_reports };
+					vfs_live_telemetry, vfs_live_processes, vfs_live_instance, vfs_live_injected, vfs_live_reports };
 	v->last_tick = vgpu_now_ns();
 	return 0;
 }

@@ -17,7 +17,7 @@ void show_live(const struct vfs_show *s, struct vgpu_buf *b);
 void show_memory_current(const struct vfs_show *s, struct vgpu_buf *b);
 void show_memory_max(const struct vfs_show *s, struct vgpu_buf *b);
 void show_metrics(const struct vfs_show *s, struct vgpu_buf *b);
-void show_metrics_strict(const struct vfs_show *s, struct vgpu_buf *b);
+void show_metrics_dcgm(const struct vfs_show *s, struct vgpu_buf *b);
 void show_mig_minors(const struct vfs_show *s, struct vgpu_buf *b);
 void show_module_version(const struct vfs_show *s, struct vgpu_buf *b);
 void show_nothing(const struct vfs_show *s, struct vgpu_buf *b);

@@ -60,6 +60,8 @@ struct vfs_live {
 	unsigned (*sessions)(void *arg);
 	void (*telemetry)(void *arg, uint32_t key, struct vgp_telemetry *t);
 	void (*each_process)(void *arg, uint32_t key, void (*fn)(void *fn_arg, uint32_t pid, uint64_t memory, uint64_t busy_ns), void *fn_arg);
+	/* of the gi-th GPU instance of the set: memory, load; the rest is left alone */
+	void (*instance)(void *arg, size_t gi, struct vgp_telemetry *t);
 	void (*injected)(void *arg, uint32_t key, struct vgpu_buf *b);
 	void (*reports)(void *arg, uint32_t key, struct vgpu_buf *b);    /* of the memory checker */
 };

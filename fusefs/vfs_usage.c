@@ -127,6 +127,23 @@ unsigned vfs_users_count(struct vfs *v, uint32_t key)
 	return n;
 }
 
+unsigned vfs_users_load(struct vfs *v, uint32_t key, uint64_t *n_out)
+{
+	unsigned sum = 0;
+	vfs_users u;
+
+	if (n_out)
+		*n_out = 0;
+	if (!vfs_users_of(v, key, &u))
+		return 0;
+	for (size_t i = 0; i < u.n; i++)
+		sum = MIN(100u, sum + u.v[i].p.util_gpu);
+	if (n_out)
+		*n_out = u.n;
+	vgpu_vec_free(&u);
+	return sum;
+}
+
 void vfs_live_processes(void *live, uint32_t key, void (*fn)(void *arg, uint32_t pid, uint64_t memory, uint64_t busy_ns), void *arg)
 {
 	vfs_users u;

@@ -498,6 +498,11 @@ typedef struct {
 } nvmlComputeInstanceProfileInfo_v2_t;
 
 typedef struct {
+	nvmlComputeInstanceProfileInfo_v2_t v2;
+	unsigned int capabilities;
+} nvmlComputeInstanceProfileInfo_v3_t;
+
+typedef struct {
 	nvmlDevice_t device;
 	nvmlGpuInstance_t gpuInstance;
 	unsigned int id;
@@ -552,6 +557,7 @@ NV_LAYOUT(nvmlGpuInstanceProfileInfo_v3_t, 152);
 NV_LAYOUT(nvmlGpuInstanceInfo_t, 24);
 NV_LAYOUT(nvmlComputeInstanceProfileInfo_t, 36);
 NV_LAYOUT(nvmlComputeInstanceProfileInfo_v2_t, 136);
+NV_LAYOUT(nvmlComputeInstanceProfileInfo_v3_t, 140);
 NV_LAYOUT(nvmlComputeInstanceInfo_t, 32);
 NV_LAYOUT(nvmlGpmMetric_t, 40);
 NV_LAYOUT(nvmlGpmMetricsGet_t, 24);

@@ -503,13 +503,14 @@ nvmlReturn_t vnv_GpuInstanceGetComputeInstanceProfileInfo(nvmlGpuInstance_t gi, 
 nvmlReturn_t vnv_GpuInstanceGetComputeInstanceProfileInfoV(nvmlGpuInstance_t gi, unsigned int number, unsigned int engines,
 							   nvmlComputeInstanceProfileInfo_v2_t *info)
 {
+	const bool v3 = info && info->version == NV_VERSION(nvmlComputeInstanceProfileInfo_v3_t, 3);
 	nvmlComputeInstanceProfileInfo_t v1;
 	struct vgp_mon_mig_profile p;
 	nvmlReturn_t r;
 
 	if (!info)
 		return NVML_ERROR_INVALID_ARGUMENT;
-	if (info->version != NV_VERSION(nvmlComputeInstanceProfileInfo_v2_t, 2))
+	if (!v3 && info->version != NV_VERSION(nvmlComputeInstanceProfileInfo_v2_t, 2))
 		return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
 	r = ci_profile(gi, number, engines, &p);
 	if (!r)
@@ -518,6 +519,8 @@ nvmlReturn_t vnv_GpuInstanceGetComputeInstanceProfileInfoV(nvmlGpuInstance_t gi,
 		return r;
 	memcpy(&info->id, &v1, sizeof(v1));
 	snprintf(info->name, sizeof(info->name), "MIG %s", p.name);
+	if (v3)
+		((nvmlComputeInstanceProfileInfo_v3_t *)info)->capabilities = 0;
 	return NVML_SUCCESS;
 }
 

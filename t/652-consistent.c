@@ -89,7 +89,7 @@ static void test_identity(unsigned i)
 			"print(d[\"uuid\"], d[\"pci\"], d[\"name\"])'", ctl, m->state, i),
 		  (snprintf(want, sizeof(want), "%s %s %s", d->uuid, d->pci, d->name), want), "vgpuctl show");
 	vgpu_pci_parse(d->pci, &domain, &bus, &dev, &fn, NULL);
-	is_string(shell("grep -c '^DCGM_FI_DEV_FB_USED{gpu=\"%u\",UUID=\"%s\",pci_bus_id=\"%08X:%02X:%02X.%X\",device=\"nvidia%llu\",modelName=\"%s\"' '%s/metrics'",
+	is_string(shell("grep -c '^DCGM_FI_DEV_FB_USED{gpu=\"%u\",UUID=\"%s\",pci_bus_id=\"%08X:%02X:%02X.%X\",device=\"nvidia%llu\",model_name=\"%s\"' '%s/metrics'",
 			i, d->uuid, domain, bus, dev, fn, (unsigned long long)d->minor, d->name, m->mnt), "1", "metrics");
 }
 

@@ -84,13 +84,17 @@ static void test_profiles(void)
 static nvmlComputeInstance_t make_ci(nvmlGpuInstance_t gi, unsigned profile)
 {
 	nvmlComputeInstanceProfileInfo_v2_t v2 = { .version = NV_VERSION(nvmlComputeInstanceProfileInfo_v2_t, 2) };
+	nvmlComputeInstanceProfileInfo_v3_t v3 = { .v2.version = NV_VERSION(nvmlComputeInstanceProfileInfo_v3_t, 3), .capabilities = 7 };
 	nvmlComputeInstanceProfileInfo_t info;
 	nvmlComputeInstance_t ci = NULL;
 	unsigned n = 0;
 
 	SUCCEEDS(nvmlGpuInstanceGetComputeInstanceProfileInfo(gi, profile, 0, &info));
 	SUCCEEDS(nvmlGpuInstanceGetComputeInstanceProfileInfoV(gi, profile, 0, &v2));
-	is_int(v2.id, info.id, "both versions agree");
+	SUCCEEDS(nvmlGpuInstanceGetComputeInstanceProfileInfoV(gi, profile, 0, &v3.v2));
+	ok(v2.id == info.id && v3.v2.id == info.id && !strcmp(v3.v2.name, v2.name) && !v3.capabilities, "all versions agree");
+	v2.version = 0x04000000 | sizeof(v3);
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlGpuInstanceGetComputeInstanceProfileInfoV(gi, profile, 0, &v2));
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlGpuInstanceGetComputeInstanceProfileInfo(gi, profile, 1, &info));
 	SUCCEEDS(nvmlGpuInstanceGetComputeInstanceRemainingCapacity(gi, info.id, &n));
 	ok(n >= 1, "there is room for it");

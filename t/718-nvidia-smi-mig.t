@@ -35,6 +35,9 @@ if nvml_hold 0 64; then
 	smi >"$T/table"
 	like "a program on a MIG device is listed with its instances" "$(cat "$T/table")" "0    [0-9]+    0  *$HOLD_PID  *C  .*hold  *64MiB"
 	like "its memory is the instance's" "$(cat "$T/table")" '64MiB / 10134MiB'
+	gi() { sed -n "s/^$1{.*gpu=\"0\".*,GPU_I_PROFILE=\"$2\",GPU_I_ID=\"[0-9]*\",.*} //p" "$MNT/metrics"; }
+	is "metrics have the instances' memory" "$(gi DCGM_FI_DEV_FB_USED 1g.10gb) $(gi DCGM_FI_DEV_FB_TOTAL 1g.10gb) $(gi DCGM_FI_DEV_FB_USED 3g.40gb)" "64 10134 0"
+	is "and load" "$(gi DCGM_FI_PROF_GR_ENGINE_ACTIVE 3g.40gb)" 0
 	like "an instance in use isn't removed" "$(smi mig -dci -i 0 2>&1; smi mig -dgi -i 0 2>&1)" 'In use|in use'
 	ok "the program ends" nvml_release
 else
