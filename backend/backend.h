@@ -143,4 +143,7 @@ extern __thread struct be_guard be_guard_tls;
 uint64_t be_guard_addr(void);
 int be_guard_install(struct vgpu_err *err);
 
+/* Stack that a thread needs which runs blocks: compiled ones have their registers there. */
+#define BE_STACK_B (8u << 20)
+
 #endif

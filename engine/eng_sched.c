@@ -905,6 +905,8 @@ int eng_sched_start(struct eng *e, struct vgpu_err *err)
 {
 	struct eng_sched *s = &e->sched;
 	unsigned cpus = cpu_count();
+	pthread_attr_t attr;
+	int r = 0;
 
 	pthread_mutex_init(&s->lock, NULL);
 	s->n_threads = e->cfg.threads ? MIN(e->cfg.threads, 256u) : cpus;
@@ -914,15 +916,17 @@ int eng_sched_start(struct eng *e, struct vgpu_err *err)
 	s->threads = calloc(s->n_threads, sizeof(*s->threads));
 	if (!s->threads)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "threads: out of memory");
+	/* what is usual follows the limit of whoever started us */
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, BE_STACK_B);
 	for (; s->n_started < s->n_threads; s->n_started++) {
-		int r = pthread_create(&s->threads[s->n_started], NULL, pool_thread, e);
-
-		if (r == 0)
-			continue;
-		if (s->n_started == 0)
-			return vgpu_err_set(err, vgpu_status_from_errno(r), "start engine threads: %s", strerror(r));
-		break;  /* fewer will do */
+		r = pthread_create(&s->threads[s->n_started], &attr, pool_thread, e);
+		if (r)
+			break;  /* fewer will do */
 	}
+	pthread_attr_destroy(&attr);
+	if (s->n_started == 0)
+		return vgpu_err_set(err, vgpu_status_from_errno(r), "start engine threads: %s", strerror(r));
 	return 0;
 }
 

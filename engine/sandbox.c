@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "backend/backend.h"
 #include "engine/engine.h"
 
 #define NOBODY 65534
@@ -81,6 +82,17 @@ static void limit_memory(void)
 #endif
 }
 
+/* The main thread runs short kernels. */
+static void raise_stack(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_STACK, &rl) < 0 || rl.rlim_cur >= BE_STACK_B)
+		return;
+	rl.rlim_cur = rl.rlim_max < BE_STACK_B ? rl.rlim_max : BE_STACK_B;
+	setrlimit(RLIMIT_STACK, &rl);
+}
+
 int eng_sandbox_enter(struct vgpu_err *err)
 {
 	bool root = geteuid() == 0;
@@ -91,6 +103,7 @@ int eng_sandbox_enter(struct vgpu_err *err)
 	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_NOFILE, 64);
 	limit_memory();
+	raise_stack();
 	if (root) {
 		drop_capabilities();
 		if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)

@@ -165,6 +165,100 @@ static void test_shapes(void)
 	kt_close(&t);
 }
 
+#define APART_REGS 200
+#define APART_BLOCKS 160
+
+static uint32_t apart(uint32_t t)
+{
+	uint32_t r[APART_REGS], sum = 0;
+
+	for (uint32_t j = 0; j < APART_REGS; j++)
+		r[j] = t * (j + 3);
+	for (uint32_t k = 0; k < APART_BLOCKS; k++)
+		for (uint32_t n = 0; n < 8 && (t >> k % 5 & 1); n++)
+			r[(k * 8 + n) % APART_REGS] ^= r[(k * 8 + n + 7) % APART_REGS] * (k + 1);
+	for (uint32_t j = 0; j < APART_REGS; j++)
+		sum = sum * 5 + r[j];
+	return sum;
+}
+
+static void apart_ptx(struct vgpu_buf *b)
+{
+	vgpu_buf_printf(b, ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry apart(.param .u64 out)\n{\n"
+			"	.reg .pred %%p<2>; .reg .b32 %%r<%u>, %%t<9>; .reg .b64 %%d<5>;\n	mov.u32 %%t1, %%tid.x; mov.u32 %%t5, 0;\n", APART_REGS);
+	for (unsigned j = 0; j < APART_REGS; j++)
+		vgpu_buf_printf(b, "	mul.lo.u32 %%r%u, %%t1, %u;\n", j, j + 3);
+	for (unsigned k = 0; k < APART_BLOCKS; k++) {
+		vgpu_buf_printf(b, "	and.b32 %%t2, %%t1, %u; setp.eq.u32 %%p1, %%t2, 0; @%%p1 bra L%u;\n", 1u << k % 5, k);
+		for (unsigned n = 0; n < 8; n++)
+			vgpu_buf_printf(b, "	mul.lo.u32 %%t3, %%r%u, %u; xor.b32 %%r%u, %%r%u, %%t3;\n", (k * 8 + n + 7) % APART_REGS, k + 1,
+					(k * 8 + n) % APART_REGS, (k * 8 + n) % APART_REGS);
+		vgpu_buf_printf(b, "L%u:\n", k);
+	}
+	for (unsigned j = 0; j < APART_REGS; j++)
+		vgpu_buf_printf(b, "	mad.lo.u32 %%t5, %%t5, 5, %%r%u;\n", j);
+	vgpu_buf_printf(b, "	ld.param.u64 %%d1, [out]; mul.wide.u32 %%d2, %%t1, 4; add.s64 %%d3, %%d1, %%d2; st.global.u32 [%%d3], %%t5; ret;\n}\n");
+}
+
+/* Many blocks that lanes run apart, and many values that live over all of them: neither the compiler nor the stack may drown. */
+static void test_apart(void)
+{
+	struct vgpu_buf b = { 0 };
+	uint32_t bad = 0, *o;
+	struct kt t;
+
+	apart_ptx(&b);
+	start(&t, b.data, false);
+	o = kt_alloc(&t, 64 * 4);
+	struct { void *o; } p = { o };
+
+	is_int(KT_RUN(&t, "apart", KT1(1), KT1(64), p), BE_RUN_DONE, "many values over many blocks");
+	for (uint32_t k = 0; k < 64; k++)
+		bad += o[k] != apart(k);
+	is_int(bad, 0, "all right");
+	is_int(asked.world0, 1, "half of the code was made");
+	is_int(asked.world1, 1, "and the other half, at once");
+	kt_close(&t);
+	vgpu_buf_free(&b);
+}
+
+#define DEEP_REGS 2200
+
+static int generate_deep(const struct ir_module *m, unsigned warps, struct vgpu_err *err)
+{
+	struct gen_request r = { .m = m, .block = { 256, 1, 1 }, .small_grid = true, .isa = SD_ISA_AVX512, .warps = warps };
+	struct gen_object o;
+	int rc = gen_kernel(&r, &o, err);
+
+	if (!rc)
+		gen_object_free(&o);
+	return rc;
+}
+
+/* Code that would need more of the stack than threads have is refused. */
+static void test_deep(void)
+{
+	struct vgpu_buf b = { 0 };
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct kt t;
+
+	vgpu_buf_printf(&b, ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry deep(.param .u64 out)\n{\n"
+			"	.reg .b32 %%r<%u>; .reg .b32 %%t<3>; .reg .b64 %%d<2>;\n	ld.param.u64 %%d1, [out];\n", DEEP_REGS);
+	for (unsigned j = 0; j < DEEP_REGS; j++)
+		vgpu_buf_printf(&b, "	ld.global.u32 %%r%u, [%%d1+%u]; mov.u32 %%t1, %%laneid; xor.b32 %%r%u, %%r%u, %%t1; mul.lo.u32 %%r%u, %%r%u, %%r%u;\n", j,
+				j * 4, j, j, j, j, j);
+	vgpu_buf_printf(&b, "	bar.sync 0;\n	mov.u32 %%t2, 0;\n");
+	for (unsigned j = 0; j < DEEP_REGS; j++)
+		vgpu_buf_printf(&b, "	xor.b32 %%t2, %%t2, %%r%u;\n", j);
+	vgpu_buf_printf(&b, "	st.global.u32 [%%d1], %%t2;\n	ret;\n}\n");
+	kt_must_open(&t, "simd", b.data);
+	is_int(generate_deep(t.m, 1, &err), 0, "values of a warp have room on the stack");
+	is_int(generate_deep(t.m, 8, &err), -VGPU_E_NOT_SUPPORTED, "those of eight warps don't");
+	has_string(err.text, "bytes of stack", "which the generator says");
+	kt_close(&t);
+	vgpu_buf_free(&b);
+}
+
 int main(void)
 {
 	unsetenv("VGPU_SIMD");
@@ -175,5 +269,7 @@ int main(void)
 	test_large();
 	test_better();
 	test_shapes();
+	test_apart();
+	test_deep();
 	return 0;
 }

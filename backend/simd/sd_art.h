@@ -17,7 +17,7 @@
 #include "backend/simd/sd_rt.h"
 
 #define SD_ART_MAGIC 0x6f64737570677600ull   /* "\0vgpusdo" */
-#define SD_ART_VERSION 1
+#define SD_ART_VERSION 2
 #define SD_ART_PAGE 4096u
 #define SD_ART_MAX (1u << 30)
 

@@ -119,6 +119,13 @@ struct sd_meta {
 	uint32_t tier, half;       /* as they were asked for: gen_request.tier, GEN_F_WORLD_* of .flags */
 	uint32_t n_loops;          /* 0: a block ends within as many instructions as there are */
 	uint32_t insns, inlined;   /* statistics */
+	uint32_t carried;          /* values that blocks of world 1 hand on */
 };
+
+/* From so many on the compiler has trouble with both halves in one, and what it makes of them isn't better. */
+#define SD_MANY_CARRIED 16000
+
+/* Of generated code on its thread's stack; what needs more is refused. */
+#define SD_FRAME_MAX_B 2097152
 
 #endif

@@ -206,11 +206,17 @@ static void compile_other(struct sd_variant *v, struct be_kernel *k)
 		__atomic_store_n(&v->part[1], p, __ATOMIC_RELEASE);
 }
 
-/*
- * PTX instructions from which both halves are made before the first block runs: what takes so much of the compiler may
- * be too much for it, and then there is still the interpreter.
- */
+/* PTX instructions from which a kernel is large, whatever they do. */
 #define LARGE 3000
+
+/*
+ * Both halves of it are made before the first block runs: what takes so much of the compiler may be too much for it, and
+ * then there is still the interpreter.
+ */
+static bool is_large(const struct sd_meta *m)
+{
+	return m->insns >= LARGE || m->carried >= SD_MANY_CARRIED;
+}
 
 static int compile(struct sd_variant *v, struct be_kernel *k, struct vgpu_err *err)
 {
@@ -223,7 +229,7 @@ static int compile(struct sd_variant *v, struct be_kernel *k, struct vgpu_err *e
 	v->part[0] = part_new(k, code, err);
 	if (!v->part[0])
 		return -err->status;
-	if (code->meta.half && code->meta.insns >= LARGE)
+	if (code->meta.half && is_large(&code->meta))
 		compile_other(v, k);
 	if (v->why.status) {
 		part_unref(TAKE_PTR(v->part[0]));
@@ -422,7 +428,7 @@ void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint
 		return;
 	if (v->grows && v->job)
 		poll_better(k, v);
-	else if (v->grows && v->part[0]->code->meta.insns < LARGE && (crossings >= WORTH_CROSSINGS || (v->eager && crossings)))
+	else if (v->grows && !is_large(&v->part[0]->code->meta) && (crossings >= WORTH_CROSSINGS || (v->eager && crossings)))
 		start_better(k, v, true);
 	else if (v->grows && (ns >= WORTH_NS || v->eager) && v->part[0]->code->meta.tier == 0)
 		start_better(k, v, false);

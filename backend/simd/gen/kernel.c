@@ -16,9 +16,13 @@
 
 #define PASSES_1 "function(sroa,early-cse,simplifycfg,instcombine<no-verify-fixpoint>,early-cse<memssa>,loop-mssa(licm),simplifycfg,adce)"
 #define PASSES_0 "function(sroa,early-cse,simplifycfg)"
-/* A function with a mask for each of many blocks: what makes registers of them takes longer than all the rest. */
-#define PASSES_MASKS "function(early-cse)"
-#define MANY_MASKS 2000
+/*
+ * Of code for lanes that run apart, values stay in memory: each one that is live over many blocks would become a value of
+ * each of them, with a place of its own on the stack. MANY_0, and SD_MANY_CARRIED for better code: of what carried() counts.
+ */
+#define PASSES_MEM_1 "function(early-cse,simplifycfg,instcombine<no-verify-fixpoint>,early-cse<memssa>,loop-mssa(licm),simplifycfg,adce)"
+#define PASSES_MEM_0 "function(early-cse)"
+#define MANY_0 5000
 #define DUMMY_ADDR 0x1000
 
 /* ---- the machine ---- */
@@ -367,6 +371,20 @@ static void set_enum_attr(struct gen *g, unsigned at, const char *name)
 	LLVMAddAttributeAtIndex(g->fn, at, LLVMCreateEnumAttribute(g->cx, id, 0));
 }
 
+#define TEXT(x) #x
+#define NUMBER(x) TEXT(x)
+
+/* LLVM tells of a frame that is larger than was asked for; what else it has to say is for whoever develops this. */
+static void diagnostic(LLVMDiagnosticInfoRef d, void *arg)
+{
+	struct gen *g = arg;
+	char *text = LLVMGetDiagInfoDescription(d);
+
+	if (strstr(text, "stack frame size"))
+		g->deep = true;
+	LLVMDisposeMessage(text);
+}
+
 static void open_module(struct gen *g)
 {
 	LLVMTypeRef params[2];
@@ -398,6 +416,8 @@ static void open_module(struct gen *g)
 	set_attr(g, "prefer-vector-width", levels[g->isa].width);
 	set_attr(g, "min-legal-vector-width", levels[g->isa].width);
 	set_attr(g, "no-builtins", "true");
+	set_attr(g, "warn-stack-size", NUMBER(SD_FRAME_MAX_B));
+	LLVMContextSetDiagnosticHandler(g->cx, diagnostic, g);
 	if (g->ftz)
 		set_attr(g, "denormal-fp-math", "preserve-sign,preserve-sign");
 	set_enum_attr(g, LLVMAttributeFunctionIndex, "nounwind");
@@ -442,11 +462,37 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 	return r ? vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name) : 0;
 }
 
+/*
+ * Vectors and scalars that blocks of one world get from others, and masks of lanes that wait for their block. To each block
+ * of world 1 lead several ways, to one of world 0 where ways meet.
+ */
+static uint32_t carried(const struct gen *g, const struct gen_func *f, unsigned world)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+		uint32_t first = b->pos;
+
+		if (!world && b->preds.n < 2)
+			continue;
+		for (uint32_t r = 0; r < f->regs.n; r++)
+			if (gen_in(b->live_in, r))
+				sum += f->shp[world][r].shape == GEN_V ? g->NG : 1;
+		for (size_t p = 0; p < b->preds.n && world && b->div; p++)
+			first = MIN(first, f->blocks.v[b->preds.v[p]].pos);
+		sum += (b->pos - first) * g->NG;
+	}
+	return sum;
+}
+
 static const char *passes(const struct gen *g, const struct gen_func *f, unsigned tier)
 {
+	uint32_t n = f->half == GEN_F_WORLD_0 ? carried(g, f, 0) : carried(g, f, 1);
+
 	if (tier)
-		return PASSES_1;
-	return f->half != GEN_F_WORLD_0 && f->n_order * g->NG > MANY_MASKS ? PASSES_MASKS : PASSES_0;
+		return n >= (f->half == GEN_F_WORLD_0 ? 4 : 1) * SD_MANY_CARRIED ? PASSES_MEM_1 : PASSES_1;
+	return n >= MANY_0 ? PASSES_MEM_0 : PASSES_0;
 }
 
 static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
@@ -494,6 +540,11 @@ static int to_object(struct gen *g, struct gen_object *out)
 
 		LLVMDisposeMessage(msg);
 		return r;
+	}
+	if (g->deep) {
+		LLVMDisposeMemoryBuffer(buf);
+		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': its code needs more than " NUMBER(SD_FRAME_MAX_B) " bytes of stack: interpreted",
+				    g->entry->name);
 	}
 	out->len = LLVMGetBufferSize(buf);
 	out->elf = malloc(out->len + 1);
@@ -685,6 +736,7 @@ static void fill_meta(const struct gen *g, struct gen_func *f, struct gen_object
 	for (uint32_t k = 0; k < f->n_order; k++)
 		m->insns += (uint32_t)f->blocks.v[f->order[k]].insns.n;
 	m->inlined = (uint32_t)f->insts.n - 1;
+	m->carried = carried(g, f, 1);
 	out->refs = f->refs.v;
 	out->syms = f->syms.v;
 	memset(&f->refs, 0, sizeof(f->refs));
