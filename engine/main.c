@@ -120,7 +120,7 @@ static void close_others(int pidfd)
 static void on_interpreted(const char *kernel, const char *why)
 {
 	static unsigned notes;
-	char text[200];
+	char text[320];
 	unsigned n = __atomic_fetch_add(&notes, 1, __ATOMIC_RELAXED);
 
 	if (n >= NOTES_MAX)

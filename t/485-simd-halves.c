@@ -4,6 +4,7 @@
  * better code for what runs long; what happens when that can't be done; and
  * code for any shape of a block, where there are too many to have one each.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,36 @@ static void test_better(void)
 	unsetenv("VGPU_SIMD");
 }
 
+static char why_not[512];
+
+static void note(const char *kernel, const char *why)
+{
+	(void)kernel;
+	snprintf(why_not, sizeof(why_not), "%s", why);
+}
+
+/* C++ makes names longer than what an error has room for. */
+static void test_names(void)
+{
+	struct vgpu_buf ptx = { 0 };
+	char name[700];
+	struct kt t;
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	vgpu_buf_printf(&ptx, ".version 7.0\n.target sm_70\n.address_size 64\n.func back(.reg .u32 n);\n"
+			".func back(.reg .u32 n) { .reg .pred p; setp.eq.u32 p, n, 0; @p ret; call back, (n); ret; }\n"
+			".visible .entry %s() { call back, (0); ret; }\n", name);
+	kt_must_open(&t, "simd", ptx.data);
+	sd_jit_set_local(generator);
+	sd_jit_set_notice(note);
+	is_int(kt_run(&t, name, KT1(1), KT1(32), "", 0), BE_RUN_DONE, "a kernel that is interpreted, of a very long name");
+	has_string(why_not, "recursi", "the log has room for the reason");
+	sd_jit_set_notice(NULL);
+	kt_close(&t);
+	vgpu_buf_free(&ptx);
+}
+
 /* Blocks of as many threads each, which is all that those that one code runs have in common. */
 static void test_shapes(void)
 {
@@ -271,5 +302,6 @@ int main(void)
 	test_shapes();
 	test_apart();
 	test_deep();
+	test_names();
 	return 0;
 }

@@ -628,7 +628,7 @@ int gen_flatten(struct gen *g, struct gen_func *f, uint32_t func)
 	if (x.nomem)
 		return vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
 	if (f->why)
-		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s', PTX line %u: %s: interpreted", g->entry->name, f->why_line, f->why);
+		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s', PTX line %u: %s: interpreted", g->entry->name, f->why_line, f->why);
 	return 0;
 }
 

@@ -681,5 +681,5 @@ int gen_flow(struct gen *g, struct gen_func *f)
 	if (order < 0)
 		return vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
 	f->why = "irreducible control flow";
-	return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+	return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
 }

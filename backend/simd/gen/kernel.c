@@ -304,7 +304,7 @@ static int make_general(struct gen *g, struct gen_func *f)
 {
 	if (!barriers_alike(f)) {
 		f->why = "lanes of a warp at different barriers";
-		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
 	}
 	f->general = true;
 	for (uint32_t k = 0; k < f->n_order; k++) {
@@ -344,12 +344,12 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 	/* not with lanes that left a loop and wait behind it: there the loop goes on without them */
 	if (!r && meets_from_two_places(f)) {
 		f->why = "lanes may meet at warp-wide instructions in two places";
-		r = vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+		r = vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
 	}
 	if (!r && needs_general(f)) {
 		if (syncs_in_pieces(f)) {
 			f->why = "warp-wide instructions where lanes wait for each other";
-			return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': %s: interpreted", g->entry->name, f->why);
+			return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
 		}
 		r = make_general(g, f);
 	}
@@ -503,7 +503,7 @@ static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
 	int r = 0;
 
 	if (getenv("VGPU_GEN_VERIFY") && LLVMVerifyModule(g->mod, LLVMReturnStatusAction, &msg))
-		r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, msg);
+		r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': %.400s", g->entry->name, msg);
 	LLVMDisposeMessage(msg);
 	if (!r) {
 		LLVMPassBuilderOptionsSetLoopVectorization(o, 0);
@@ -511,7 +511,7 @@ static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
 		err = LLVMRunPasses(g->mod, passes(g, f, tier), g->tm, o);
 		if (err) {
 			text = LLVMGetErrorMessage(err);
-			r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, text);
+			r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': %.400s", g->entry->name, text);
 			LLVMDisposeErrorMessage(text);
 		}
 	}
@@ -536,14 +536,14 @@ static int to_object(struct gen *g, struct gen_object *out)
 	char *msg = NULL;
 
 	if (LLVMTargetMachineEmitToMemoryBuffer(g->tm, g->mod, LLVMObjectFile, &msg, &buf)) {
-		int r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': %.400s", g->entry->name, msg);
+		int r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': %.400s", g->entry->name, msg);
 
 		LLVMDisposeMessage(msg);
 		return r;
 	}
 	if (g->deep) {
 		LLVMDisposeMemoryBuffer(buf);
-		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%s': its code needs more than " NUMBER(SD_FRAME_MAX_B) " bytes of stack: interpreted",
+		return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': its code needs more than " NUMBER(SD_FRAME_MAX_B) " bytes of stack: interpreted",
 				    g->entry->name);
 	}
 	out->len = LLVMGetBufferSize(buf);
