@@ -243,6 +243,16 @@ static int set_drain(struct vfs *v, struct setting *s, const struct vgpu_device 
 	return 0;
 }
 
+static int set_fan(struct setting *s, const struct vgpu_device *d, uint64_t percent)
+{
+	if (!d->fans)
+		return VGPU_E_NOT_SUPPORTED;
+	if (percent && (percent < VGP_FAN_MIN || percent > 100))
+		return VGPU_E_INVALID;
+	put(s, "fan_set", percent);
+	return 0;
+}
+
 static int plan(struct vfs *v, struct setting *s, int dev, const uint64_t val[3])
 {
 	const struct vgpu_device *d = &v->src.devs.dev[dev];
@@ -257,6 +267,7 @@ static int plan(struct vfs *v, struct setting *s, int dev, const uint64_t val[3]
 	case VGP_SET_APP_CLOCKS: return set_app_clocks(v, s, dev, val);
 	case VGP_SET_MIG_MODE: return set_mig(v, s, d, val[0]);
 	case VGP_SET_ECC_MODE: return set_ecc(s, d, val[0]);
+	case VGP_SET_FAN: return set_fan(s, d, val[0]);
 	case VGP_SET_DRAIN: return set_drain(v, s, d, val[0]);
 	case VGP_SET_CLEAR_ECC:
 		s->aggregate = val[0] == 1;

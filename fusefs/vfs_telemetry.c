@@ -14,7 +14,6 @@
 #define CLOCK_MEMORY_IDLE_KHZ 405000u
 #define PSTATE_IDLE 8u
 #define WARM_MS 15000u             /* temperature follows load with this time constant */
-#define FAN_IDLE 30u
 #define AVERAGE_S 10u
 
 struct vfs_samples {
@@ -116,7 +115,10 @@ static void model_heat(const struct vgpu_device *d, const struct vfs_devlive *l,
 		uint64_t span = d->temp_slowdown_c > d->temp_idle_c ? d->temp_slowdown_c - d->temp_idle_c : 1;
 		uint64_t over = t->temperature_c > d->temp_idle_c ? t->temperature_c - d->temp_idle_c : 0;
 
-		t->fan_percent = between(FAN_IDLE, 100, (unsigned)MIN((uint64_t)100, over * 100 / span));
+		t->fan_percent = between(VGP_FAN_MIN, 100, (unsigned)MIN((uint64_t)100, over * 100 / span));
+		t->fan_set = d->fan_set;
+		if (d->fan_set)
+			t->fan_percent = d->fan_set;
 	}
 }
 

@@ -274,6 +274,11 @@ enum {
 	NVML_GPM_METRIC_NVENC_3_UTIL = 169,
 };
 
+/* ---- fans ---- */
+
+typedef unsigned int nvmlFanControlPolicy_t;
+enum { NVML_FAN_POLICY_TEMPERATURE_CONTINOUS_SW, NVML_FAN_POLICY_MANUAL };
+
 /* ---- UUIDs, MIG ---- */
 
 enum { NVML_UUID_TYPE_NONE, NVML_UUID_TYPE_ASCII, NVML_UUID_TYPE_BINARY };

@@ -510,6 +510,32 @@ typedef struct {
 	nvmlComputeInstancePlacement_t placement;
 } nvmlComputeInstanceInfo_t;
 
+/* ---- confidential computing ---- */
+
+typedef struct {
+	unsigned int cpuCaps;
+	unsigned int gpusCaps;
+} nvmlConfComputeSystemCaps_t;
+
+typedef struct {
+	unsigned int environment;
+	unsigned int ccFeature;
+	unsigned int devToolsMode;
+} nvmlConfComputeSystemState_t;
+
+typedef struct {
+	unsigned int version;
+	unsigned int environment;
+	unsigned int ccFeature;
+	unsigned int devToolsMode;
+	unsigned int multiGpuMode;
+} nvmlSystemConfComputeSettings_t;
+
+typedef struct {
+	nv_u64 protectedMemSizeKib;
+	nv_u64 unprotectedMemSizeKib;
+} nvmlConfComputeMemSizeInfo_t;
+
 /* The version word of a structure: what callers put there, and what is checked. */
 #define NV_VERSION(type, ver) ((unsigned int)(sizeof(type) | (unsigned)(ver) << 24))
 
@@ -559,6 +585,10 @@ NV_LAYOUT(nvmlComputeInstanceProfileInfo_t, 36);
 NV_LAYOUT(nvmlComputeInstanceProfileInfo_v2_t, 136);
 NV_LAYOUT(nvmlComputeInstanceProfileInfo_v3_t, 140);
 NV_LAYOUT(nvmlComputeInstanceInfo_t, 32);
+NV_LAYOUT(nvmlConfComputeSystemCaps_t, 8);
+NV_LAYOUT(nvmlConfComputeSystemState_t, 12);
+NV_LAYOUT(nvmlSystemConfComputeSettings_t, 20);
+NV_LAYOUT(nvmlConfComputeMemSizeInfo_t, 16);
 NV_LAYOUT(nvmlGpmMetric_t, 40);
 NV_LAYOUT(nvmlGpmMetricsGet_t, 24);
 NV_LAYOUT(nvmlGpuFabricInfo_t, 28);

@@ -61,6 +61,40 @@ nvmlReturn_t vnv_reset(nvmlDevice_t device)
 	return set(device, VGP_SET_RESET, 0, 0, NULL);
 }
 
+/* ---- fans: all of a device turn alike ---- */
+
+static nvmlReturn_t set_fan(nvmlDevice_t device, unsigned fan, unsigned percent)
+{
+	if (!device->gpu->d.fans)
+		return NVML_ERROR_NOT_SUPPORTED;
+	return fan < device->gpu->d.fans ? set(device, VGP_SET_FAN, percent, 0, NULL) : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t vnv_DeviceSetFanSpeed_v2(nvmlDevice_t device, unsigned int fan, unsigned int speed)
+{
+	/* 0 is the daemon's word for automatic */
+	return speed ? set_fan(device, fan, speed) : device->gpu->d.fans ? NVML_ERROR_INVALID_ARGUMENT : NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t vnv_DeviceSetDefaultFanSpeed_v2(nvmlDevice_t device, unsigned int fan)
+{
+	return set_fan(device, fan, 0);
+}
+
+/* By hand: from what it turns now. */
+nvmlReturn_t vnv_DeviceSetFanControlPolicy(nvmlDevice_t device, unsigned int fan, nvmlFanControlPolicy_t policy)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (policy > NVML_FAN_POLICY_MANUAL)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (policy == NVML_FAN_POLICY_TEMPERATURE_CONTINOUS_SW)
+		return set_fan(device, fan, 0);
+	r = vnv_live(device, VNV_FRESH, &l);
+	return r ? r : set_fan(device, fan, (unsigned)l->fan_percent);
+}
+
 /* ---- power ---- */
 
 nvmlReturn_t vnv_DeviceSetPowerManagementLimit(nvmlDevice_t device, unsigned int limit)

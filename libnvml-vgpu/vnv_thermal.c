@@ -122,7 +122,24 @@ nvmlReturn_t vnv_DeviceGetMinMaxFanSpeed(nvmlDevice_t device, unsigned int *lowe
 		return NVML_ERROR_INVALID_ARGUMENT;
 	if (!device->gpu->d.fans)
 		return NVML_ERROR_NOT_SUPPORTED;
-	*lowest = 0;
+	*lowest = VGP_FAN_MIN;
 	*highest = 100;
 	return NVML_SUCCESS;
+}
+
+nvmlReturn_t vnv_DeviceGetFanControlPolicy_v2(nvmlDevice_t device, unsigned int fan, nvmlFanControlPolicy_t *policy)
+{
+	const struct vgp_telemetry *l;
+	nvmlReturn_t r;
+
+	if (!policy)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	if (!device->gpu->d.fans)
+		return NVML_ERROR_NOT_SUPPORTED;
+	if (fan >= device->gpu->d.fans)
+		return NVML_ERROR_INVALID_ARGUMENT;
+	r = vnv_live(device, VNV_RECENT, &l);
+	if (!r)
+		*policy = l->fan_set ? NVML_FAN_POLICY_MANUAL : NVML_FAN_POLICY_TEMPERATURE_CONTINOUS_SW;
+	return r;
 }

@@ -146,6 +146,7 @@ enum vgp_mon_setting {
 	VGP_SET_ECC_MODE = 8,          /* 0, 1: from the next reset on */
 	VGP_SET_MIG_MODE = 9,          /* 0, 1: at once when nobody uses the device (else result E_BUSY and from the next reset on) */
 	VGP_SET_DRAIN = 10,            /* 0, 1: no new programs, 2: removed (E_BUSY: in use, or in persistence mode); until a new mount */
+	VGP_SET_FAN = 11,              /* percent, VGP_FAN_MIN to 100; 0: automatic */
 	/* deeds */
 	VGP_SET_CLEAR_ECC = 32,        /* 0: volatile counters, 1: aggregate ones, too */
 	VGP_SET_CLEAR_ACCT = 33,
@@ -265,6 +266,9 @@ struct vgp_mon_mig_arg {
 	uint64_t pad[3];
 };
 _Static_assert(sizeof(struct vgp_mon_mig_arg) == 96, "vgp_mon_mig_arg");
+
+/* The lowest speed of fans, percent. */
+#define VGP_FAN_MIN 30u
 
 /* SM clocks that can be asked for are the highest one and those below it by steps of this, down to the lowest one;
  * memory has two clocks, the highest and the lowest. */

@@ -19,7 +19,7 @@
 #define ANSWERS(ret, call) is_int(call, ret, "%s: %s", #call, #ret)
 #define V2 ((unsigned)offsetof(nvmlGpuFabricInfoV_t, healthSummary) | 2u << 24)
 
-static nvmlDevice_t h100, t4;
+static nvmlDevice_t h100, t4, rtx;
 
 /* ---- boards ---- */
 
@@ -69,6 +69,68 @@ static void test_fabric(void)
 	info.version = V2;
 	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetGpuFabricInfoV(t4, &info));
 	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetGpuFabricInfo(t4, &old));
+}
+
+/* ---- confidential computing: off ---- */
+
+static void test_conf(void)
+{
+	nvmlSystemConfComputeSettings_t s = { .version = NV_VERSION(nvmlSystemConfComputeSettings_t, 1), .ccFeature = 7, .environment = 7 };
+	nvmlConfComputeSystemState_t state = { 7, 7, 7 };
+	nvmlConfComputeSystemCaps_t caps = { 7, 7 };
+	nvmlConfComputeMemSizeInfo_t size = { 7, 7 };
+	nvmlMemory_t mem;
+
+	SUCCEEDS(nvmlSystemGetConfComputeCapabilities(&caps));
+	ok(!caps.cpuCaps && !caps.gpusCaps, "nothing can do it");
+	SUCCEEDS(nvmlSystemGetConfComputeState(&state));
+	ok(!state.environment && !state.ccFeature && !state.devToolsMode, "it is off");
+	SUCCEEDS(nvmlSystemGetConfComputeSettings(&s));
+	ok(!s.environment && !s.ccFeature && !s.multiGpuMode, "wherever it is asked for");
+	s.version = 7;
+	ANSWERS(NVML_ERROR_ARGUMENT_VERSION_MISMATCH, nvmlSystemGetConfComputeSettings(&s));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlSystemGetConfComputeState(NULL));
+	SUCCEEDS(nvmlDeviceGetMemoryInfo(h100, &mem));
+	SUCCEEDS(nvmlDeviceGetConfComputeMemSizeInfo(h100, &size));
+	ok(!size.protectedMemSizeKib && size.unprotectedMemSizeKib == mem.total >> 10, "no memory is protected");
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetConfComputeMemSizeInfo(t4, &size));
+}
+
+/* ---- fans ---- */
+
+static void test_fans(void)
+{
+	unsigned n = 0, low = 0, high = 0, v = 0;
+	nvmlFanControlPolicy_t policy = 7;
+
+	SUCCEEDS(nvmlDeviceGetNumFans(rtx, &n));
+	is_int(n, 2, "a board with fans");
+	SUCCEEDS(nvmlDeviceGetMinMaxFanSpeed(rtx, &low, &high));
+	SUCCEEDS(nvmlDeviceGetFanControlPolicy_v2(rtx, 1, &policy));
+	is_int(policy, NVML_FAN_POLICY_TEMPERATURE_CONTINOUS_SW, "they follow the temperature");
+	SUCCEEDS(nvmlDeviceSetFanSpeed_v2(rtx, 0, 77));
+	SUCCEEDS(nvmlDeviceGetFanSpeed_v2(rtx, 1, &v));
+	is_int(v, 77, "or what is set");
+	SUCCEEDS(nvmlDeviceGetTargetFanSpeed(rtx, 0, &v));
+	is_int(v, 77, "the target");
+	SUCCEEDS(nvmlDeviceGetFanControlPolicy_v2(rtx, 0, &policy));
+	is_int(policy, NVML_FAN_POLICY_MANUAL, "by hand");
+	SUCCEEDS(nvmlDeviceSetFanControlPolicy(rtx, 0, NVML_FAN_POLICY_MANUAL));
+	SUCCEEDS(nvmlDeviceGetFanSpeed(rtx, &v));
+	is_int(v, 77, "which changes nothing");
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceSetFanSpeed_v2(rtx, 0, low - 1));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceSetFanSpeed_v2(rtx, 0, high + 1));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceSetFanSpeed_v2(rtx, 0, 0));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceSetFanSpeed_v2(rtx, 2, 50));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceSetFanControlPolicy(rtx, 0, 2));
+	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetFanControlPolicy_v2(rtx, 2, &policy));
+	SUCCEEDS(nvmlDeviceSetDefaultFanSpeed_v2(rtx, 0));
+	SUCCEEDS(nvmlDeviceGetFanControlPolicy_v2(rtx, 0, &policy));
+	is_int(policy, NVML_FAN_POLICY_TEMPERATURE_CONTINOUS_SW, "automatic again");
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceSetFanSpeed_v2(h100, 0, 50));
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceSetFanSpeed_v2(h100, 0, 0));
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceSetDefaultFanSpeed_v2(h100, 0));
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetFanControlPolicy_v2(h100, 0, &policy));
 }
 
 /* ---- traffic ---- */
@@ -183,19 +245,22 @@ static void test_traffic(void)
 	out = field(h100, 197);
 	ok(out > 0 && field(h100, 198) > out, "counters, too; more is written than read");
 	is_int(rate(t4, NVML_PCIE_UTIL_RX_BYTES), 0, "not on the other device");
+	test_conf();
+	test_fans();
 	test_gpm();
 	ok(holder_end(&hold), "the program ends well");
 }
 
 int main(void)
 {
-	const struct test_mount *m = test_mount_of((const char *const[]){ "H100", "T4" }, 2);
+	const struct test_mount *m = test_mount_of((const char *const[]){ "H100", "T4", "RTX4090" }, 3);
 
 	setenv("VGPU_PATH", m->mnt, 1);
 	plan_lazy();
 	SUCCEEDS(nvmlInit_v2());
 	SUCCEEDS(nvmlDeviceGetHandleByIndex_v2(0, &h100));
 	SUCCEEDS(nvmlDeviceGetHandleByIndex_v2(1, &t4));
+	SUCCEEDS(nvmlDeviceGetHandleByIndex_v2(2, &rtx));
 	test_inforom();
 	test_fabric();
 	test_traffic();
