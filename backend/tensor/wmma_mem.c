@@ -120,8 +120,13 @@ struct tensor_mem wmma_mem(const struct ir_insn *i)
 	return r;
 }
 
-/* What lane l's register r has as its e-th element. */
-static void place(const struct frag *f, unsigned r, unsigned l, unsigned e, unsigned *row, unsigned *col)
+/*
+ * What lane 0's register r begins with. Lane l has what is l / 4 rows further down and l % 4 times `across` columns to the
+ * right, and each register per_reg elements of a row.
+ */
+struct spot { unsigned row, col, across; };
+
+static struct spot spot_of(const struct frag *f, unsigned r)
 {
 	const unsigned k_tiles = f->cols / (4u * f->per_reg);
 	unsigned i, j;
@@ -129,9 +134,7 @@ static void place(const struct frag *f, unsigned r, unsigned l, unsigned e, unsi
 	if (f->acc) {
 		const unsigned two = f->bits == 16 ? 1 : 2, tile = r / two;
 
-		*row = tile % f->row_tiles * 8 + l / 4;
-		*col = tile / f->row_tiles * 8 + l % 4 * 2 + (two == 2 ? r % 2 : e);
-		return;
+		return (struct spot){ tile % f->row_tiles * 8, tile / f->row_tiles * 8 + r % two, 2 };
 	}
 	r %= f->row_tiles * k_tiles;       /* f16: what is over repeats */
 	if (!f->p) {
@@ -144,52 +147,93 @@ static void place(const struct frag *f, unsigned r, unsigned l, unsigned e, unsi
 		i = r / (2 * k_tiles) * 2 + r % 2;
 		j = r / 2 % k_tiles;
 	}
-	*row = 8 * i + l / 4;
-	*col = (4 * j + l % 4) * f->per_reg + e;
+	return (struct spot){ 8 * i, 4 * j * f->per_reg, f->per_reg };
 }
 
-static uint64_t get(const uint8_t *p, unsigned at, unsigned bits)
+static uint32_t get32(const uint8_t *p)
 {
-	uint64_t v = 0;
+	uint32_t v;
 
-	if (bits < 8)
-		return p[at * bits / 8] >> (at * bits % 8) & ((1u << bits) - 1);
-	memcpy(&v, p + at * bits / 8, bits / 8);
+	memcpy(&v, p, sizeof(v));
 	return v;
+}
+
+/* A row in memory is a row here: a register's elements are side by side. */
+static void load_along(const struct frag *f, struct spot s, const uint8_t *const row[LANES], uint64_t *d)
+{
+	const unsigned at = s.col * f->bits / 8, step = s.across * f->bits / 8;
+
+	if (f->bits == 64)
+		for (unsigned l = 0; l < LANES; l++)
+			memcpy(&d[l], row[s.row + l / 4] + at + l % 4 * step, 8);
+	else
+		for (unsigned l = 0; l < LANES; l++)
+			d[l] = get32(row[s.row + l / 4] + at + l % 4 * step);
+}
+
+/* They are in as many rows; no less than a byte each. */
+static void load_across(const struct frag *f, struct spot s, const uint8_t *const row[LANES], uint64_t *d)
+{
+	for (unsigned l = 0; l < LANES; l++) {
+		const uint8_t *const *p = row + s.col + l % 4 * s.across;
+		const unsigned at = (s.row + l / 4) * (f->bits / 8u);
+
+		switch (f->bits) {
+		case 8: d[l] = p[0][at] | (uint32_t)p[1][at] << 8 | (uint32_t)p[2][at] << 16 | (uint32_t)p[3][at] << 24; break;
+		case 16: d[l] = p[0][at] | (uint32_t)p[0][at + 1] << 8 | (uint32_t)p[1][at] << 16 | (uint32_t)p[1][at + 1] << 24; break;
+		case 32: d[l] = get32(p[0] + at); break;
+		default: memcpy(&d[l], p[0] + at, 8); break;
+		}
+	}
 }
 
 void wmma_load(const struct ir_insn *i, const uint8_t *const row[LANES], uint64_t *const d[MMA_MAX_REGS])
 {
 	struct frag f;
-	unsigned r, c;
 
 	if (!frag_of(i, &f))
 		return;
 	for (unsigned k = 0; k < f.n_regs; k++)
-		for (unsigned l = 0; l < LANES; l++) {
-			uint64_t v = 0;
+		if (f.along)
+			load_along(&f, spot_of(&f, k), row, d[k]);
+		else
+			load_across(&f, spot_of(&f, k), row, d[k]);
+}
 
-			for (unsigned e = 0; e < f.per_reg; e++) {
-				place(&f, k, l, e, &r, &c);
-				v |= get(row[f.along ? r : c], f.along ? c : r, f.bits) << (e * f.bits % 64);
-			}
-			d[k][l] = v;
+/* Of an accumulator: 16, 32 or 64 bits. */
+static void store_along(const struct frag *f, struct spot s, uint8_t *const row[LANES], const uint64_t *v)
+{
+	const unsigned at = s.col * f->bits / 8, step = s.across * f->bits / 8;
+
+	for (unsigned l = 0; l < LANES; l++)
+		memcpy(row[s.row + l / 4] + at + l % 4 * step, &v[l], f->bits == 64 ? 8 : 4);
+}
+
+static void store_across(const struct frag *f, struct spot s, uint8_t *const row[LANES], const uint64_t *v)
+{
+	for (unsigned l = 0; l < LANES; l++) {
+		uint8_t *const *p = row + s.col + l % 4 * s.across;
+		const unsigned at = (s.row + l / 4) * (f->bits / 8u);
+		const uint16_t high = (uint16_t)(v[l] >> 16);
+
+		if (f->bits == 16) {
+			memcpy(p[0] + at, &v[l], 2);
+			memcpy(p[1] + at, &high, 2);
+		} else {
+			memcpy(p[0] + at, &v[l], f->bits / 8);
 		}
+	}
 }
 
 void wmma_store(const struct ir_insn *i, uint8_t *const row[LANES], const uint64_t *const s[MMA_MAX_REGS])
 {
 	struct frag f;
-	unsigned r, c;
 
 	if (!frag_of(i, &f))
 		return;
 	for (unsigned k = 0; k < f.n_regs; k++)
-		for (unsigned l = 0; l < LANES; l++)
-			for (unsigned e = 0; e < f.per_reg; e++) {
-				const uint64_t v = s[k][l] >> (e * f.bits % 64);
-
-				place(&f, k, l, e, &r, &c);
-				memcpy(row[f.along ? r : c] + (f.along ? c : r) * f.bits / 8, &v, f.bits / 8);
-			}
+		if (f.along)
+			store_along(&f, spot_of(&f, k), row, s[k]);
+		else
+			store_across(&f, spot_of(&f, k), row, s[k]);
 }
