@@ -102,6 +102,49 @@ like "topo -n" "$(for level in 0 1 2 3 4; do smi topo -n $level -i 0; done)" 'De
 like "topo -p" "$(smi topo -p -i 0,2)" 'Device 0 is connected to device 2'
 like "topo -p2p" "$(smi topo -p2p r)" 'GPU1.*OK.*X.*OK'
 
+# ---- everything else that can be asked for: an answer, or that the device has no such thing ----
+bad=
+while read -r -a command; do
+	out=$(smi "${command[@]}" </dev/null 2>&1)
+	case $? in 0 | 3) ;; *) bad="$bad ${command[*]}: exit $?;" ;; esac
+	case $out in '' | *Unknown* | *Uninitialized* | *'Not Found'* | *'nvalid'* | *'not recognized'* | *'ot valid'*)
+		[ "${command[0]}" = nvlink ] || bad="$bad ${command[*]}: $out;" ;;
+	esac
+done <<EOF
+-B
+-q -u
+-q -u -x
+--dtd
+-q -x --dtd -i 0
+-q -d MEMORY,UTILIZATION,ECC,TEMPERATURE,POWER,CLOCK,COMPUTE,PIDS,PERFORMANCE,SUPPORTED_CLOCKS
+-q -d PAGE_RETIREMENT,ACCOUNTING,ENCODER_STATS,SUPPORTED_GPU_TARGET_TEMP,VOLTAGE,FBC_STATS,ROW_REMAPPER,RESET_STATUS
+--query-supported-clocks=timestamp,gpu_name,gpu_bus_id,gpu_uuid,memory,graphics --format=csv
+--query-compute-apps=timestamp,gpu_name,gpu_bus_id,gpu_uuid,pid,process_name,used_gpu_memory --format=csv
+--query-accounted-apps=gpu_name,pid,gpu_utilization,mem_utilization,max_memory_usage,time --format=csv
+--query-retired-pages=gpu_name,retired_pages.address,retired_pages.timestamp,retired_pages.cause --format=csv
+--query-remapped-rows=gpu_name,remapped_rows.correctable,remapped_rows.uncorrectable,remapped_rows.pending --format=csv
+dmon -c 1 -s pucvmet
+dmon -c 1 -s pucvmet -o DT -i 0,2
+pmon -c 1 -s um -o DT
+nvlink -s
+nvlink -c
+nvlink -e
+c2c -s
+compute-policy -l
+boost-slider -l
+power-hint -l
+base-clocks
+clocks --sync-boost-list
+conf-compute -f
+conf-compute -gc
+conf-compute -e
+conf-compute -d
+gpm -g
+vgpu
+vgpu -q
+EOF
+is "no command fails for want of an answer" "$bad" ""
+
 # ---- performance monitoring: named, and only what is measured has a value ----
 smi dmon -c 3 -i 0 --gpm-metrics 1,2,20 >"$T/gpm"
 like "dmon --gpm-metrics has names" "$(cat "$T/gpm")" 'gract +smutil +pcitx'
