@@ -324,7 +324,7 @@ static void test_not_supported(nvmlDevice_t dev)
 	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetNvLinkState(dev, 0, &state));
 	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetInforomImageVersion(dev, text, sizeof(text)));
 	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlDeviceGetActiveVgpus(dev, &n, NULL));
-	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlSystemGetConfComputeState(NULL));
+	ANSWERS(NVML_ERROR_NOT_SUPPORTED, nvmlSystemGetNvlinkBwMode(&n));
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetNvLinkState(NULL, 0, &state));
 }
 
