@@ -283,6 +283,7 @@ static void test_structs(nvmlDevice_t dev, const struct vgpu_device *d)
 	nvmlUnrepairableMemoryStatus_v1_t unrepairable = { 7 };
 	nvmlRemappedRowsInfo_v2_t rows = { .corrActiveRemaps = 7, .corrInactiveRemaps = 7, .bFailureOccurred = 7 };
 	nvmlGpmSupport_t gpm = { .version = 1, .isSupportedDevice = 7 };
+	unsigned adaptive = 7;
 	nvmlReturn_t ecc = d->ecc_supported ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 	nvmlReturn_t tlimit = d->compute_cap >= 89 && d->temp_max_c ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
 
@@ -299,6 +300,8 @@ static void test_structs(nvmlDevice_t dev, const struct vgpu_device *d)
 	ANSWERS(NVML_ERROR_INVALID_ARGUMENT, nvmlDeviceGetSramUniqueUncorrectedEccErrorCounts(dev, NULL));
 	SUCCEEDS(nvmlDeviceGetAddressingMode(dev, &mode));
 	is_int(mode.value, 0, "no addressing mode");
+	SUCCEEDS(nvmlDeviceGetAdaptiveClockInfoStatus(dev, &adaptive));
+	is_int(adaptive, 0, "clocks aren't adaptive");
 	SUCCEEDS(nvmlDeviceGetCapabilities(dev, &caps));
 	is_int(caps.capMask, 0, "no extended GPU memory");
 	SUCCEEDS(nvmlGpmQueryDeviceSupport(dev, &gpm));
