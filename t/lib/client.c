@@ -38,7 +38,7 @@ int client_hello(int node, unsigned transport, uint64_t nonce, int *sock_out, st
 
 int client_send(int fd, const char *text)
 {
-	static char f[VGP_FRAME_MAX];
+	static _Thread_local char f[VGP_FRAME_MAX];
 	size_t n = strlen(text);
 
 	memset(f, 0, sizeof(struct vgp_frame));
@@ -49,7 +49,7 @@ int client_send(int fd, const char *text)
 
 ssize_t client_recv(int fd, char *buf, size_t cap)
 {
-	static char f[VGP_FRAME_MAX];
+	static _Thread_local char f[VGP_FRAME_MAX];
 	ssize_t n;
 	size_t len;
 
