@@ -95,6 +95,16 @@ val gen_mask_pack(struct gen *g, val m);
 val gen_mask_unpack(struct gen *g, val m);
 void gen_as_v(struct gen *g, const struct gen_val *x, unsigned bits, struct gen_val *out);
 
+/* ---- gang.c ---- */
+struct gen_request;
+/*
+ * How many warps should run as one stream: as many as have room in the vector registers, in kernels of light and even work; each block
+ * a whole number of gangs. For a kernel that was analysed as a gang of one warp.
+ */
+unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct gen_func *f);
+/* Accesses to memory, by weight, of which nothing is known but each lane's address. */
+unsigned gen_gang_scattered(const struct gen_func *f);
+
 /* ---- insn.c ---- */
 void gen_insn(struct gen_emit *e, const struct gen_insn *t);
 /* Value of an operand, cut to bits (0: as it is). number: a NaN's bits don't matter. */
