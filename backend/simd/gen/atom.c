@@ -163,21 +163,41 @@ static void count_end(struct atom *t, struct count *n, unsigned step, unsigned e
 }
 
 /* Few instructions, none of them a loop. */
-static bool is_short(const struct atom *t)
+bool atom_is_short(const struct atom *t)
 {
 	return t->a->shared && (!atom_is_float(t->a->i) || t->a->i->atom == IR_ATOM_EXCH);
 }
 
+/* Loads of offsets are what the processor has least room for: two of them at once. */
+static void read_offset(struct atom *t, val lane, unsigned u, unsigned unroll)
+{
+	struct gen *g = t->g;
+
+	if (!t->a->base || !t->addrs || unroll % 2)
+		return;
+	if (u % 2 == 0) {
+		t->pair = LLVMBuildLoad2(g->b, g->i64, coll_at(g, g->i32, t->addrs, lane), "");
+		LLVMSetAlignment(t->pair, 8);
+	}
+	t->off = u % 2 ? LLVMBuildLShr(g->b, t->pair, LLVMConstInt(g->i64, 32, 0), "")
+		       : LLVMBuildAnd(g->b, t->pair, LLVMConstInt(g->i64, UINT32_MAX, 0), "");
+}
+
 static val all_lanes(struct atom *t, atom_body body, val carry)
 {
-	unsigned unroll = is_short(t) ? UNROLL : 1;
+	unsigned unroll = atom_is_short(t) ? UNROLL : 1;
 	struct gen *g = t->g;
 	struct count n;
 
 	count_begin(t, &n, carry);
 	carry = n.carry;
-	for (unsigned u = 0; u < unroll; u++)
-		carry = body(t, u ? LLVMBuildOr(g->b, n.i, LLVMConstInt(g->i64, u, 0), "") : n.i, carry);
+	for (unsigned u = 0; u < unroll; u++) {
+		val lane = u ? LLVMBuildOr(g->b, n.i, LLVMConstInt(g->i64, u, 0), "") : n.i;
+
+		read_offset(t, lane, u, unroll);
+		carry = body(t, lane, carry);
+	}
+	t->off = NULL;
 	count_end(t, &n, unroll, g->W, carry);
 	return carry;
 }
@@ -259,13 +279,27 @@ void atom_keep_old(struct atom *t, val lane, val old)
 		LLVMBuildStore(t->g->b, old, coll_at(t->g, t->t, t->olds, lane));
 }
 
-static void lay_out_all(struct atom *t)
+/* Addresses as offsets from the base, which take half the memory. */
+static void lay_out_offsets(struct atom *t)
+{
+	struct gen *g = t->g;
+	struct gen_val o = { .shape = GEN_V };
+
+	for (unsigned n = 0; n < g->NG; n++)
+		o.v[n] = gen_cut(g, LLVMBuildSub(g->b, gen_group(g, &t->a->addr, 64, n), gen_splat(g, t->a->base), ""), 32);
+	lay_out(t, &o, 32, 32, &t->addr, &t->addrs);
+}
+
+void atom_lay_out(struct atom *t)
 {
 	struct gen *g = t->g;
 	struct gen_atom *a = t->a;
 	val groups[GEN_MAX_NG];
 
-	lay_out(t, &a->addr, 64, 64, &t->addr, &t->addrs);
+	if (a->base && a->addr.shape != GEN_U)
+		lay_out_offsets(t);
+	else
+		lay_out(t, &a->addr, 64, 64, &t->addr, &t->addrs);
 	lay_out(t, &a->b, a->b_bits, t->bits, &t->b, &t->bs);
 	if (a->i->atom == IR_ATOM_CAS)
 		lay_out(t, &a->c, a->c_bits, t->bits, &t->c, &t->cs);
@@ -280,7 +314,7 @@ static void lay_out_all(struct atom *t)
 		LLVMBuildStore(g->b, gen_warp_bits(g, groups, w), coll_at(g, g->i32, t->masks, LLVMConstInt(g->i64, w, 0)));
 }
 
-static void put_away(struct atom *t)
+void atom_put_away(struct atom *t)
 {
 	val all[] = { t->addrs, t->bs, t->cs, t->olds, t->masks };
 
@@ -305,9 +339,18 @@ static void load_olds(struct atom *t)
 
 /* ---- addresses of their own ---- */
 
+static val lane_address(struct atom *t, val lane)
+{
+	struct gen *g = t->g;
+
+	if (!t->a->base || !t->addrs)
+		return atom_operand(t, t->addr, t->addrs, g->i64, lane);
+	return LLVMBuildAdd(g->b, t->a->base, t->off ? t->off : gen_cut(g, atom_operand(t, NULL, t->addrs, g->i32, lane), 64), "");
+}
+
 static val lane_alone(struct atom *t, val lane, val carry)
 {
-	val addr = atom_operand(t, t->addr, t->addrs, t->g->i64, lane);
+	val addr = lane_address(t, lane);
 	val b = atom_operand(t, t->b, t->bs, t->t, lane), c = atom_operand(t, t->c, t->cs, t->t, lane);
 
 	atom_keep_old(t, lane, atom_one(t, addr, b, c));
@@ -321,28 +364,39 @@ static enum atom_ftz find_ftz(const struct gen_atom *a)
 	return a->i->space == IR_SPACE_GLOBAL ? ATOM_FTZ : ATOM_FTZ_BY_ADDRESS;
 }
 
+void atom_do_lanes(struct atom *t)
+{
+	atom_lanes(t, lane_alone, NULL);
+}
+
+void atom_init(struct atom *t, struct gen *g, struct gen_atom *a)
+{
+	*t = (struct atom){ .g = g, .a = a, .bits = ir_type_bits(a->i->type), .ftz = find_ftz(a) };
+	t->t = LLVMIntTypeInContext(g->cx, t->bits);
+}
+
 bool gen_atom(struct gen *g, struct gen_atom *a)
 {
-	struct atom t = { .g = g, .a = a, .bits = ir_type_bits(a->i->type), .ftz = find_ftz(a) };
+	struct atom t;
 	bool uniform = a->addr.shape == GEN_U;
 	val old;
 
 	if (!gen_atom_has(g, a->i))
 		return false;
-	t.t = LLVMIntTypeInContext(g->cx, t.bits);
+	atom_init(&t, g, a);
 	if (uniform && atom_combines(a->i)) {
 		old = atom_one_address(&t);
 		if (a->wanted)
 			atom_prefixes(&t, old);
 		return true;
 	}
-	lay_out_all(&t);
+	atom_lay_out(&t);
 	if (uniform)
 		atom_one_address(&t);
 	else
-		atom_lanes(&t, lane_alone, NULL);
+		atom_do_lanes(&t);
 	if (a->wanted)
 		load_olds(&t);
-	put_away(&t);
+	atom_put_away(&t);
 	return true;
 }

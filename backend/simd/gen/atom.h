@@ -1,6 +1,6 @@
 /*
  * atom.h: what the files of atom and red share. atom.c: lanes one after the
- * other; atom_op.c: what one operation computes; atom_uniform.c: one address
+ * other; atom_late.c: atomics that wait for the next; atom_op.c: what one operation computes; atom_uniform.c: one address
  * for all lanes.
  */
 #ifndef VGPU_BACKEND_SIMD_GEN_ATOM_H
@@ -17,7 +17,8 @@ struct atom {
 	LLVMTypeRef t;
 	enum atom_ftz ftz;
 	val addr, b, c;            /* the operand where it is uniform; else NULL … */
-	val addrs, bs, cs;         /* … and here by lane */
+	val addrs, bs, cs;         /* … and here by lane; addrs: as 32-bit offsets from a->base where that is set */
+	val pair, off;             /* two offsets as they were read; the one of them that is the next lane's */
 	val olds;                  /* results by lane; NULL: not wanted */
 	val mxcsr;                 /* two words of memory: saved, plain */
 	val masks;                 /* by warp; NULL: all lanes */
@@ -55,6 +56,12 @@ val atom_one(struct atom *t, val addr, val b, val c);
 val atom_lanes(struct atom *t, atom_body body, val carry);
 /* An operand that is all the same, or laid out by lane. */
 val atom_operand(struct atom *t, val same, val all, LLVMTypeRef type, val lane);
+bool atom_is_short(const struct atom *t);
+/* An atomic whose lanes have addresses of their own: to memory; lane by lane; the memory is free again. */
+void atom_lay_out(struct atom *t);
+void atom_do_lanes(struct atom *t);
+void atom_put_away(struct atom *t);
+void atom_init(struct atom *t, struct gen *g, struct gen_atom *a);
 void atom_keep_old(struct atom *t, val lane, val old);
 
 /* atom_uniform.c */

@@ -51,6 +51,7 @@ struct gen_emit {
 		uint8_t space;
 		const struct gen_insn *last;
 	} covered;
+	struct gen_late late;              /* of the block that is emitted */
 	val switch_;
 	val scratch[3];                    /* shared_fn.c's memory */
 	bool failed;

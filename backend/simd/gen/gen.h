@@ -162,6 +162,7 @@ enum gen_shape gen_coll_shape(const struct gen *g, const struct ir_insn *i, unsi
 struct gen_atom {
 	const struct ir_insn *i;
 	struct gen_val addr, b, c;
+	val base;                  /* all addresses are within 4 GiB from here; NULL: not known */
 	unsigned b_bits, c_bits;
 	bool wanted, shared;
 	struct gen_mask m;
@@ -169,5 +170,19 @@ struct gen_atom {
 };
 bool gen_atom(struct gen *g, struct gen_atom *a);
 bool gen_atom_has(const struct gen *g, const struct ir_insn *i);
+
+/*
+ * Atomics that wait (atom_late.c): what they work on is in memory already, so that the processor, which does it lane by lane, need not
+ * wait for it. They must be done before anything that depends on memory, in order. Only such as have no result and go fast.
+ */
+#define GEN_LATE_MAX 8
+struct gen_late {
+	unsigned n;
+	struct late_atom *v[GEN_LATE_MAX];
+};
+bool gen_atom_can_wait(const struct gen_atom *a);
+/* False: no memory, or no code for it. */
+bool gen_atom_wait(struct gen *g, const struct gen_atom *a, struct gen_late *l);
+void gen_atom_do_late(struct gen *g, struct gen_late *l);
 
 #endif

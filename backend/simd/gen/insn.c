@@ -491,6 +491,7 @@ void gen_row(struct gen_emit *e, const struct gen_insn *t)
 {
 	struct row_arg a = { e, t };
 
+	gen_atom_do_late(e->g, &e->late);
 	gen_row_call(e, t);
 	gen_defs(e->f, t, get_row, &a);
 }

@@ -176,6 +176,8 @@ void mem_check(struct acc *x)
 
 	if (!bad)
 		return;
+	/* what came before has happened when an access turns out to be none */
+	gen_atom_do_late(g, &e->late);
 	fault = gen_new_bb(e, "bad");
 	on = gen_new_bb(e, "plain");
 	maybe = fault;

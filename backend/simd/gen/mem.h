@@ -42,6 +42,8 @@ val mem_shuffle(struct gen *g, val v, const int *pick, unsigned n);
 bool mem_has_masked(const struct gen *g, unsigned size);
 /* One lane after the other: in: stores these; NULL: loads into out. */
 void mem_loop_lanes(struct acc *x, val addr, val m, const val *in, val *out);
+/* Host address of offset 0 of shared memory. */
+val mem_shared_base(struct gen_emit *e);
 /* What an ordered access needs behind it (acquire), or in front. */
 void mem_fence(struct gen *g, bool acquire, uint8_t order);
 /* Leaves the function when an access isn't aligned or not inside of its space: the run time finds out what it was. */

@@ -28,6 +28,11 @@ static val space_base(struct gen_emit *e, size_t off)
 	return LLVMBuildPtrToInt(g->b, v, g->i64, "");
 }
 
+val mem_shared_base(struct gen_emit *e)
+{
+	return space_base(e, offsetof(struct sd_ctx, shared));
+}
+
 static bool is_frame(uint8_t space)
 {
 	return space == IR_SPACE_LOCAL || space == IR_SPACE_PARAM_FUNC;
@@ -147,7 +152,7 @@ void gen_address(struct gen_emit *e, const struct gen_insn *t, const struct ir_o
 		return;
 	}
 	if (space == IR_SPACE_SHARED)
-		base = space_base(e, offsetof(struct sd_ctx, shared));
+		base = mem_shared_base(e);
 	else if (space == IR_SPACE_PARAM)
 		base = space_base(e, offsetof(struct sd_ctx, params));
 	/* an offset in shared memory is 32 bits, whatever the register's width */

@@ -240,7 +240,14 @@ void gen_atom_insn(struct gen_emit *e, const struct gen_insn *t)
 	gen_operand(e, t, &i->src[1], bits, false, &a.b);
 	if (i->n_src > 2)
 		gen_operand(e, t, &i->src[2], bits, false, &a.c);
+	if (a.shared)
+		a.base = mem_shared_base(e);
 	mem_check(&x);
+	if (gen_atom_can_wait(&a)) {
+		e->failed |= !gen_atom_wait(e->g, &a, &e->late);
+		return;
+	}
+	gen_atom_do_late(e->g, &e->late);
 	if (!gen_atom(e->g, &a)) {
 		e->failed = true;
 		return;

@@ -613,12 +613,24 @@ static bool is_header(const struct gen_func *f, uint32_t b)
 	return f->blocks.v[b].loop && f->blocks.v[b].loop->header == b;
 }
 
+/* Atomics in front of it may be done behind it: it neither knows of memory nor leaves the code; or it is one that sees to that itself. */
+static bool may_overtake(const struct gen *g, const struct gen_insn *t)
+{
+	if (t->kind != GEN_I_IR || t->i->op == IR_OP_atom || t->i->op == IR_OP_red)
+		return true;
+	return t->i->op == IR_OP_mov || gen_elem_has(g, t->i);
+}
+
 static void insns(struct gen_emit *e, uint32_t b)
 {
 	const struct gen_block *k = &e->f->blocks.v[b];
 
-	for (size_t n = 0; n < k->insns.n && !e->failed; n++)
+	for (size_t n = 0; n < k->insns.n && !e->failed; n++) {
+		if (!may_overtake(e->g, &k->insns.v[n]))
+			gen_atom_do_late(e->g, &e->late);
 		gen_insn(e, &k->insns.v[n]);
+	}
+	gen_atom_do_late(e->g, &e->late);
 }
 
 static void read_pred(struct gen_emit *e, const struct gen_block *k, struct gen_val *p)
