@@ -102,6 +102,7 @@ struct gen_reg {
 	uint8_t type;                      /* enum ir_type */
 	uint8_t bits;                      /* 1, 8, 16, 32, 64 */
 	uint32_t n_defs, n_uses;
+	bool grid_step;                    /* grows by the grid's size in a loop: gen_find_steps() */
 	bool blend;                        /* masked world: writes keep the other lanes' values */
 };
 
@@ -155,6 +156,7 @@ bool gen_is_soft(const struct gen_func *f, const struct gen_loop *l);
 bool gen_reads_number(const struct ir_insn *i, unsigned n);
 struct gen_shp gen_opnd_shape(struct gen *g, const struct gen_shp *shp, const struct gen_insn *x, const struct ir_opnd *o, unsigned bits);
 int gen_diverge(struct gen *g, struct gen_func *f);
+int gen_find_steps(struct gen *g, struct gen_func *f);
 void gen_func_free(struct gen_func *f);
 
 static inline bool gen_in(const uint64_t *set, uint32_t n)
