@@ -453,6 +453,29 @@ static enum sd_phase phase_of(const struct sd_block *b, const struct sd_gang *g,
 	return r == SD_DONE ? SD_PHASE_DONE : r != SD_GAVE_UP && is_common(b, g) ? SD_PHASE_BAR : SD_PHASE_NONE;
 }
 
+/* How far the code may go by itself from here: as long as there is nothing to be done between blocks. */
+static uint32_t blocks_behind(const struct sd_block *b)
+{
+	uint64_t left = b->hi - 1 - b->linear;
+
+	if (b->n_gangs > 1 || !b->fresh || b->shared_B > RESERVED || b->v->part[0]->n_rows)
+		return 0;
+	return (uint32_t)MIN(left, b->c.nctaid[0] - 1 - b->c.ctaid[0]);
+}
+
+/* It is in the block that ctaid names. */
+static void catch_up(struct sd_block *b)
+{
+	struct sd_ctx *c = &b->c;
+	uint64_t linear = c->ctaid[0] + (uint64_t)c->nctaid[0] * (c->ctaid[1] + (uint64_t)c->nctaid[1] * c->ctaid[2]);
+
+	c->more = 0;
+	if (linear == b->linear)
+		return;
+	b->linear = linear;
+	c->smid = b->l->services->sm_count ? (uint32_t)(linear % b->l->services->sm_count) : 0;
+}
+
 /* A turn of each gang. False: one did something else than the first, *run: what came of it. */
 static bool run_phase(struct sd_block *b, enum be_run *run)
 {
@@ -465,7 +488,10 @@ static bool run_phase(struct sd_block *b, enum be_run *run)
 		uint32_t r;
 
 		enter_gang(b, k);
+		b->c.more = blocks_behind(b);
 		r = fn(&b->c, g->state);
+		if (b->n_gangs == 1)
+			catch_up(b);
 		ph = phase_of(b, g, r);
 		if (k == 0)
 			b->phase = ph;
@@ -612,9 +638,11 @@ enum be_run sd_block_run(struct sd_block *b, uint64_t hi, struct be_fault *fault
 	enum be_run r;
 
 	b->fault = fault;
+	b->hi = hi;
 	if (be_guard_enter()) {
 		_mm_setcsr(mxcsr);
 		blk->dirty = true;
+		catch_up(blk);
 		fault_of_guard(blk);
 		return BE_RUN_FAULT;
 	}

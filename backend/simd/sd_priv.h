@@ -105,7 +105,7 @@ struct sd_block {
 	const struct be_launch *l;
 	const struct be_services *s;
 	struct sd_variant *v;
-	uint64_t linear;
+	uint64_t linear, hi;               /* its number; the run's end */
 	uint32_t n_threads, n_gangs, n_done, n_live, next;
 	bool progress;
 	bool fresh;                        /* gangs are in step: where they are is known to run_together() alone */

@@ -19,7 +19,7 @@
 
 #include "backend/backend.h"
 
-#define SD_RT_VERSION 4
+#define SD_RT_VERSION 5
 #define SD_MAX_WARPS 8             /* of a gang */
 #define SD_MAX_W (SD_MAX_WARPS * 32)
 #define SD_BLOCK_WARPS 32          /* most of a block */
@@ -68,6 +68,11 @@ struct sd_ctx {
 	uint64_t win_base, win_mask;       /* an address is inside the window when (address ^ win_base) & win_mask is 0 */
 	uint32_t ctaid[3], nctaid[3], ntid[3];
 	uint32_t n_warps, smid, nsmid, shared_dyn, shared_B;
+	/*
+	 * Blocks behind this one in x that the code may go on with when it is done: then ctaid[0] says which one was the
+	 * last, and more how many are left. For blocks of one gang; smid isn't kept up.
+	 */
+	uint32_t more;
 	/* of the gang */
 	uint32_t gang;             /* its number in the block */
 	uint8_t *local;            /* local memory of its first thread */

@@ -36,10 +36,12 @@ struct gen_emit {
 	LLVMBasicBlockRef *bb[2];          /* where a block begins */
 	LLVMBasicBlockRef *stay;           /* world 1: behind the way back to world 0 */
 	LLVMBasicBlockRef entry, done, gave_up;
+	LLVMBasicBlockRef ended;           /* world 0: all lanes have */
 	LLVMBasicBlockRef sweep;           /* general: the end of a sweep */
 	val *mask;                         /* by block and group: allocas */
 	val *park;                         /* general: lanes at a barrier */
 	val live[GEN_MAX_NG], full, spins;
+	val ctaid_x;                       /* row.c: alloca; NULL: what the context says stays */
 	val steps;                         /* GEN_F_DIVERGE: blocks of world 0 so far */
 	bool has[2];                       /* the worlds that are in this object */
 	val *cross;                        /* by group: lanes that take a branch, between halves */
@@ -65,6 +67,20 @@ void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x);
 int gen_emit_func(struct gen_emit *e);
 /* To sd_ctx.live: lanes that have not ended. */
 void gen_put_live(struct gen_emit *e);
+
+/* ---- bound.c: branches about a bound ---- */
+/* What sets the condition at the end of block b, when it is a bound that a few scalars tell about; NULL. */
+const struct gen_insn *gen_bound_of(struct gen_emit *e, uint32_t b);
+/* Nothing else reads it. */
+bool gen_bound_is_all(const struct gen_emit *e, const struct gen_insn *t);
+/* Surely true of all lanes; surely of none (i1). At the block's end. */
+void gen_bound_ask(struct gen_emit *e, const struct gen_insn *t, val *all, val *none);
+
+/* ---- row.c: short blocks one after the other ---- */
+/* At the function's beginning. */
+void gen_row_of_blocks(struct gen_emit *e);
+/* Where world 0 has ended: on with the next block, from start on, if there is one; else done. */
+void gen_next_block(struct gen_emit *e, LLVMBasicBlockRef start);
 
 /* ---- cross.c: between the halves of a kernel's code ---- */
 enum gen_cross { GEN_CROSS_START, GEN_CROSS_PART, GEN_CROSS_ENTER, GEN_CROSS_MET, GEN_CROSS_KINDS };

@@ -171,6 +171,8 @@ static val uniform_sreg(struct gen_emit *e, uint32_t sreg)
 			return LLVMConstInt(g->i32, e->f->block[sreg - IR_SREG_ntid_x], 0);
 		return load_const_ctx(e, offsetof(struct sd_ctx, ntid) + 4 * (sreg - IR_SREG_ntid_x), g->i32);
 	case IR_SREG_ctaid_x: case IR_SREG_ctaid_y: case IR_SREG_ctaid_z:
+		if (sreg == IR_SREG_ctaid_x && e->ctaid_x)
+			return LLVMBuildLoad2(g->b, g->i32, e->ctaid_x, "");
 		return load_const_ctx(e, offsetof(struct sd_ctx, ctaid) + 4 * (sreg - IR_SREG_ctaid_x), g->i32);
 	case IR_SREG_nctaid_x: case IR_SREG_nctaid_y: case IR_SREG_nctaid_z:
 		return load_const_ctx(e, offsetof(struct sd_ctx, nctaid) + 4 * (sreg - IR_SREG_nctaid_x), g->i32);

@@ -621,11 +621,14 @@ static bool may_overtake(const struct gen *g, const struct gen_insn *t)
 	return t->i->op == IR_OP_mov || gen_elem_has(g, t->i);
 }
 
-static void insns(struct gen_emit *e, uint32_t b)
+/* but: not this one */
+static void insns(struct gen_emit *e, uint32_t b, const struct gen_insn *but)
 {
 	const struct gen_block *k = &e->f->blocks.v[b];
 
 	for (size_t n = 0; n < k->insns.n && !e->failed; n++) {
+		if (&k->insns.v[n] == but)
+			continue;
 		if (!may_overtake(e->g, &k->insns.v[n]))
 			gen_atom_do_late(e->g, &e->late);
 		gen_insn(e, &k->insns.v[n]);
@@ -654,13 +657,32 @@ static bool may_part(const struct gen_emit *e, uint32_t b)
 	return k->term == GEN_T_COND && e->f->shp[0][k->pred_reg].shape != GEN_U;
 }
 
-static void cond_0(struct gen_emit *e, uint32_t b)
+/* Leaves for the successors where scalars tell which; here go on those that the bound lies across. */
+static void branch_at_bound(struct gen_emit *e, uint32_t b, const struct gen_insn *bound)
+{
+	struct gen *g = e->g;
+	const struct gen_block *k = &e->f->blocks.v[b];
+	LLVMBasicBlockRef no = gen_new_bb(e, "no"), across = gen_new_bb(e, "across");
+	val all, none;
+
+	gen_bound_ask(e, bound, &all, &none);
+	LLVMBuildCondBr(g->b, all, e->bb[0][k->succ[k->neg]], no);
+	gen_at(e, no);
+	LLVMBuildCondBr(g->b, none, e->bb[0][k->succ[!k->neg]], across);
+	gen_at(e, across);
+	if (gen_bound_is_all(e, bound))
+		gen_insn(e, bound);
+}
+
+static void cond_0(struct gen_emit *e, uint32_t b, const struct gen_insn *bound)
 {
 	struct gen *g = e->g;
 	const struct gen_block *k = &e->f->blocks.v[b];
 	LLVMBasicBlockRef some = gen_new_bb(e, "some"), apart = gen_new_bb(e, "apart");
 	struct gen_val p;
 
+	if (bound)
+		branch_at_bound(e, b, bound);
 	read_pred(e, k, &p);
 	if (p.shape == GEN_U) {
 		LLVMBuildCondBr(g->b, p.u, e->bb[0][k->succ[0]], e->bb[0][k->succ[1]]);
@@ -681,6 +703,7 @@ static void block_0(struct gen_emit *e, uint32_t b)
 {
 	struct gen *g = e->g;
 	const struct gen_block *k = &e->f->blocks.v[b];
+	const struct gen_insn *bound;
 
 	e->world = 0;
 	e->block = b;
@@ -706,11 +729,12 @@ static void block_0(struct gen_emit *e, uint32_t b)
 		enter_masked(e, b);
 		gen_at(e, ok);
 	}
-	insns(e, b);
+	bound = gen_bound_of(e, b);
+	insns(e, b, bound && gen_bound_is_all(e, bound) ? bound : NULL);
 	switch (k->term) {
 	case GEN_T_BR: LLVMBuildBr(g->b, e->bb[0][k->succ[0]]); break;
-	case GEN_T_COND: cond_0(e, b); break;
-	case GEN_T_EXIT: LLVMBuildBr(g->b, e->done); break;
+	case GEN_T_COND: cond_0(e, b, bound); break;
+	case GEN_T_EXIT: LLVMBuildBr(g->b, e->ended); break;
 	case GEN_T_BAR: barrier(e, b); break;
 	case GEN_T_SLEEP: sleep_(e, b); break;
 	case GEN_T_FAULT: fault(e, &k->bar, fault_status(&k->bar)); break;
@@ -818,7 +842,7 @@ static void block_1(struct gen_emit *e, uint32_t b)
 		arrive(e, b);
 	else
 		load_mask(e, e->live, e->m.v);
-	insns(e, b);
+	insns(e, b, NULL);
 	switch (k->term) {
 	case GEN_T_BR:
 		if (k->div) {
@@ -905,6 +929,7 @@ int gen_emit_func(struct gen_emit *e)
 	start = gen_new_bb(e, "start");
 	top = gen_new_bb(e, "top");
 	e->done = gen_new_bb(e, "done");
+	e->ended = gen_new_bb(e, "ended");
 	e->gave_up = gen_new_bb(e, "gave_up");
 	full = gen_new_bb(e, "full");
 	masked = gen_new_bb(e, "masked");
@@ -920,6 +945,7 @@ int gen_emit_func(struct gen_emit *e)
 	gen_at(e, e->entry);
 	LLVMBuildBr(g->b, top);
 	gen_at(e, top);
+	gen_row_of_blocks(e);
 	LLVMBuildStore(g->b, LLVMConstInt(g->i32, 0, 0), e->spins);
 	if (e->f->diverges)
 		LLVMBuildStore(g->b, gen_load_ctx(e, offsetof(struct sd_ctx, gang), g->i32), e->steps);
@@ -941,6 +967,8 @@ int gen_emit_func(struct gen_emit *e)
 		start_masked(e);
 	else
 		gen_cross_leave(e, SD_CROSS);
+	gen_at(e, e->ended);
+	gen_next_block(e, start);
 	gen_at(e, e->done);
 	LLVMBuildRet(g->b, LLVMConstInt(g->i32, SD_DONE, 0));
 	gen_at(e, e->gave_up);
