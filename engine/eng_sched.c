@@ -22,6 +22,7 @@
 #define HERE_BLOCKS 1024             /* blocks, … */
 #define HERE_THREADS 131072          /* … and threads of the kernel, above which it doesn't try */
 #define CHUNK_HERE 64                /* blocks that the channel takes at once; it gives back what it doesn't get to */
+#define LOOK_NS 2000                 /* between two looks at the clock, and at what there is to take */
 #define VISIT_NS 1000000             /* then other jobs have their turn */
 #define IDLE_SPIN_NS 50000
 #define YIELDS_MAX 64                /* slices after which a block makes room for others */
@@ -40,8 +41,8 @@ struct chunk {
 struct visitor {
 	struct chunk ch;
 	uint64_t done;                /* not yet added to job->done */
-	uint64_t ahead;               /* blocks that take less than the time between two looks at the clock, or 0 */
-	uint64_t deadline, looked;    /* when it has to leave; when it looked at the clock */
+	uint64_t ahead;               /* blocks that take LOOK_NS, by what the last ones took; 0: not known yet */
+	uint64_t deadline;            /* when it has to leave */
 	bool here;                    /* the channel */
 	bool spun;
 };
@@ -266,8 +267,9 @@ static uint64_t drop_rest(struct eng_job *j, struct chunk *ch)
 }
 
 /* Called with j->lock. */
-static bool take_chunk(struct eng_job *j, struct chunk *ch, bool here)
+static bool take_chunk(struct eng_job *j, struct visitor *v)
 {
+	struct chunk *ch = &v->ch;
 	uint64_t left = j->n_units - j->next_unit, n;
 
 	if (j->returned.n) {
@@ -278,8 +280,9 @@ static bool take_chunk(struct eng_job *j, struct chunk *ch, bool here)
 	}
 	if (!left)
 		return false;
-	n = here ? CHUNK_HERE : left / (4 * j->e->sched.n_threads + 1);
+	n = v->here ? CHUNK_HERE : left / (4 * j->e->sched.n_threads + 1);
 	n = MAX(n, 1ull);
+	n = MAX(n, v->ahead);
 	n = MIN(n, left);
 	n = MIN(n, j->chunk_max);
 	*ch = (struct chunk){ j->next_unit, j->next_unit + n };
@@ -478,7 +481,7 @@ static struct eng_block *next_block(struct eng_job *j, struct visitor *v)
 				pthread_mutex_unlock(&j->lock);
 				return b;
 			}
-			if (v->ch.lo == v->ch.hi && !take_chunk(j, &v->ch, v->here)) {
+			if (v->ch.lo == v->ch.hi && !take_chunk(j, v)) {
 				pthread_mutex_unlock(&j->lock);
 				return NULL;
 			}
@@ -572,22 +575,28 @@ static bool time_to_leave(struct eng *e, struct eng_job *j, struct visitor *v)
 {
 	if (eng_stopped(e))
 		return true;
-	if (v->here) {
-		uint64_t now = vgpu_now_ns();
-
-		if (now - v->looked > HERE_NS / 8)
-			v->ahead = 0;
-		v->looked = now;
-		return now > v->deadline || eng_channel_waits(e);
-	}
+	if (v->here)
+		return vgpu_now_ns() > v->deadline || eng_channel_waits(e);
 	if (v->spun && went_round(j, v))
 		return true;
 	return others_wait(e) && vgpu_now_ns() > v->deadline;
 }
 
-/* Blocks that a backend may run in one go: between two looks at the clock. */
-#define AHEAD_MAX 64
+/* Blocks that a backend runs in one go, as long as it isn't known how long they take; at most; and how fast they may get more. */
+#define AHEAD_FIRST 64
 #define AHEAD_HERE 8
+#define AHEAD_MAX 4096
+#define AHEAD_GROWS 16
+
+/* n blocks took that long. */
+static void set_pace(struct visitor *v, uint64_t n, uint64_t ns)
+{
+	uint64_t ahead = n * LOOK_NS / MAX(ns, 1ull);
+
+	ahead = MIN(ahead, AHEAD_GROWS * n);
+	ahead = MIN(ahead, (uint64_t)AHEAD_MAX);
+	v->ahead = MAX(ahead, 1ull);
+}
 
 /*
  * Fresh blocks of the chunk in one go, where the backend can do that and nothing waits. False: it can't be done now,
@@ -600,7 +609,7 @@ static bool run_ahead(struct eng *e, struct eng_job *j, struct visitor *v, struc
 	struct be_block *bb;
 	struct be_fault fault;
 	enum be_run r;
-	uint64_t n, done;
+	uint64_t n, done, from;
 
 	*left = NULL;
 	if (!j->ctx->be->blocks_run || j->per_unit != 1 || j->all_resident || v->spun || cancelled(j) ||
@@ -609,19 +618,21 @@ static bool run_ahead(struct eng *e, struct eng_job *j, struct visitor *v, struc
 		return false;
 	if (v->ch.lo == v->ch.hi) {
 		pthread_mutex_lock(&j->lock);
-		take_chunk(j, &v->ch, v->here);
+		take_chunk(j, v);
 		pthread_mutex_unlock(&j->lock);
 	}
 	if (v->ch.lo == v->ch.hi)
 		return false;
 	/* the channel is careful until it has seen how long they take */
-	v->ahead = !v->ahead ? (v->here ? AHEAD_HERE : AHEAD_MAX) : MIN(2 * v->ahead, (uint64_t)AHEAD_MAX);
-	n = MIN(v->ch.hi - v->ch.lo, v->ahead);
+	n = MIN(v->ch.hi - v->ch.lo, v->ahead ? v->ahead : v->here ? AHEAD_HERE : AHEAD_FIRST);
+	from = vgpu_now_ns();
 	done = j->ctx->be->blocks_run(&j->launch, v->ch.lo, v->ch.lo + n, &bb, &r, &fault, &err);
 	v->ch.lo += done;
 	v->done += done;
-	if (done == n)
+	if (done == n) {
+		set_pace(v, n, vgpu_now_ns() - from);
 		return true;
+	}
 	v->ch.lo++;
 	if (!bb) {
 		unit_failed(j, v->ch.lo - 1, v, &err);
@@ -700,7 +711,7 @@ static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 static bool visit(struct eng *e, struct eng_job *j, bool here)
 {
 	uint64_t from = vgpu_now_ns();
-	struct visitor v = { .here = here, .deadline = from + (here ? HERE_NS : VISIT_NS), .looked = from };
+	struct visitor v = { .here = here, .deadline = from + (here ? HERE_NS : VISIT_NS) };
 	unsigned d = dev_slot(j);
 	uint64_t used = unlikely(e->sched.share[d]) ? cpu_ns() : 0;
 	bool did = j->run_piece ? visit_pieces(e, j, &v) : visit_launch(e, j, &v);

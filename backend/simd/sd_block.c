@@ -458,7 +458,7 @@ static uint32_t blocks_behind(const struct sd_block *b)
 {
 	uint64_t left = b->hi - 1 - b->linear;
 
-	if (b->n_gangs > 1 || !b->fresh || b->shared_B > RESERVED || b->v->part[0]->n_rows)
+	if (b->n_gangs > 1 || !b->fresh || b->shared_B > RESERVED)
 		return 0;
 	return (uint32_t)MIN(left, b->c.nctaid[0] - 1 - b->c.ctaid[0]);
 }

@@ -16,6 +16,7 @@
 #include "util/sys.h"
 
 #define SPINS 4000
+#define CHUNK_TICKS 4000             /* of the time stamp counter: what a chunk should last, that taking it isn't what costs */
 
 struct work {
 	const struct be_ops *ops;
@@ -97,15 +98,19 @@ static uint64_t run_blocks(struct pool *p, uint64_t lo, uint64_t hi)
 	return n + 1;
 }
 
-static bool take(struct pool *p, uint64_t *lo, uint64_t *hi)
+/* few: less isn't worth while */
+static bool take(struct pool *p, uint64_t few, uint64_t *lo, uint64_t *hi)
 {
-	uint64_t at = __atomic_load_n(&p->w.next, __ATOMIC_RELAXED), n;
+	uint64_t at = __atomic_load_n(&p->w.next, __ATOMIC_RELAXED), n, left;
 
 	do {
 		if (at >= p->w.total)
 			return false;
-		n = (p->w.total - at) / (4 * p->n + 1);
+		left = p->w.total - at;
+		n = left / (4 * p->n + 1);
+		n = n < few ? few : n;
 		n = n < 1 ? 1 : n > p->w.chunk_max ? p->w.chunk_max : n;
+		n = n > left ? left : n;
 	} while (!__atomic_compare_exchange_n(&p->w.next, &at, at + n, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	*lo = at;
 	*hi = at + n;
@@ -114,11 +119,14 @@ static bool take(struct pool *p, uint64_t *lo, uint64_t *hi)
 
 static void help(struct pool *p)
 {
-	uint64_t lo, hi;
+	uint64_t lo, hi, few = 1, ticks;
 
-	while (take(p, &lo, &hi)) {
+	while (take(p, few, &lo, &hi)) {
+		ticks = __builtin_ia32_rdtsc();
 		for (uint64_t k = lo; k < hi && !*p->w.cancel;)
 			k += run_blocks(p, k, hi);
+		ticks = __builtin_ia32_rdtsc() - ticks;
+		few = (hi - lo) * CHUNK_TICKS / (ticks + 1);
 		__atomic_add_fetch(&p->w.done, hi - lo, __ATOMIC_RELEASE);
 	}
 }

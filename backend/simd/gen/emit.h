@@ -56,6 +56,7 @@ struct gen_emit {
 	struct gen_late late;              /* of the block that is emitted */
 	val switch_;
 	val scratch[3];                    /* shared_fn.c's memory */
+	bool has_rows;                     /* calls of the interpreter's instructions */
 	bool failed;
 };
 
@@ -79,7 +80,7 @@ void gen_bound_ask(struct gen_emit *e, const struct gen_insn *t, val *all, val *
 /* ---- row.c: short blocks one after the other ---- */
 /* At the function's beginning. */
 void gen_row_of_blocks(struct gen_emit *e);
-/* Where world 0 has ended: on with the next block, from start on, if there is one; else done. */
+/* Where world 0 has ended: on with the next block, from start on, if there is one; else done. When all else is emitted. */
 void gen_next_block(struct gen_emit *e, LLVMBasicBlockRef start);
 
 /* ---- cross.c: between the halves of a kernel's code ---- */

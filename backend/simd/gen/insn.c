@@ -481,6 +481,7 @@ void gen_row_call(struct gen_emit *e, const struct gen_insn *t)
 	LLVMBasicBlockRef on = gen_new_bb(e, "on");
 	val ok, ref = LLVMConstInt(g->i32, gen_ref(e, t), 0);
 
+	e->has_rows = true;
 	gen_uses(e->f, t, put_row, &a);
 	set_call_mask(e);
 	ok = gen_call_rt(e, offsetof(struct sd_calls, insn), g->i8, &ref, 1);

@@ -51,7 +51,8 @@ void gen_next_block(struct gen_emit *e, LLVMBasicBlockRef start)
 	LLVMBasicBlockRef next;
 	val more, x, off = LLVMConstInt(g->i64, ctaid_x(), 0), zero = LLVMConstNull(g->i32), one = LLVMConstInt(g->i32, 1, 0);
 
-	if (!e->ctaid_x) {
+	/* the interpreter's instructions are told of each block by itself */
+	if (!e->ctaid_x || e->has_rows) {
 		LLVMBuildBr(g->b, e->done);
 		return;
 	}

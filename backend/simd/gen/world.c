@@ -967,8 +967,6 @@ int gen_emit_func(struct gen_emit *e)
 		start_masked(e);
 	else
 		gen_cross_leave(e, SD_CROSS);
-	gen_at(e, e->ended);
-	gen_next_block(e, start);
 	gen_at(e, e->done);
 	LLVMBuildRet(g->b, LLVMConstInt(g->i32, SD_DONE, 0));
 	gen_at(e, e->gave_up);
@@ -979,6 +977,8 @@ int gen_emit_func(struct gen_emit *e)
 		block_0(e, e->f->order[k]);
 	for (uint32_t k = 0; k < e->f->n_order && !e->failed && e->has[1]; k++)
 		block_1(e, e->f->order[k]);
+	gen_at(e, e->ended);
+	gen_next_block(e, start);
 	if (e->f->general && !e->failed && e->has[1])
 		sweep(e);
 	else
