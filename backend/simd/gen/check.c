@@ -143,7 +143,7 @@ static val check_window(struct gen_emit *e, int64_t off, unsigned align, const s
 static val check_range(struct gen_emit *e, unsigned stride, unsigned align, const struct gen_aff *a, const struct gen_val *v, val lo, val size)
 {
 	struct gen *g = e->g;
-	val all = NULL;
+	val all[GEN_MAX_NG];
 
 	if (is_plain(e, a) && !is_spread(g, a, align) && !(a->s.shape == GEN_P && a->s.pat->has_k)) {
 		int64_t min = edge(g, lanes_c(a), false), span = edge(g, lanes_c(a), true) - min + stride;
@@ -165,11 +165,9 @@ static val check_range(struct gen_emit *e, unsigned stride, unsigned align, cons
 			bad = LLVMBuildOr(g->b, bad,
 					  LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, off, gen_const(g, off, 64, align - 1), ""),
 							LLVMConstNull(LLVMTypeOf(off)), ""), "");
-		bad = active(e, bad, n);
-		all = all ? LLVMBuildOr(g->b, all, bad, "") : bad;
+		all[n] = active(e, bad, n);
 	}
-	all = gen_mask_bits(g, all);
-	return LLVMBuildICmp(g->b, LLVMIntNE, all, LLVMConstNull(LLVMTypeOf(all)), "");
+	return gen_any(g, all, false);
 }
 
 static val ptr_int(struct gen_emit *e, size_t off)

@@ -647,7 +647,7 @@ static int analyse_gang(struct gen *g, struct gen_func *f, const struct gen_requ
 
 static int with_kernel(const struct gen_request *r, const struct be_kernel *ik, struct gen_object *out, struct vgpu_err *err)
 {
-	struct gen g = { .m = r->m, .entry = &r->m->funcs[r->func], .isa = r->isa, .err = err };
+	struct gen g = { .m = r->m, .entry = &r->m->funcs[r->func], .isa = r->isa, .quick = r->tier == 0, .err = err };
 	struct gen_func f;
 	int rc;
 
