@@ -1,48 +1,71 @@
 /*
- * ahead.c: loads of memory that the next blocks will read. In a loop with the
- * grid's size as its step
+ * ahead.c: loads of memory that will be needed, where the processor can't see
+ * it coming, because each round of a loop goes far from the one before.
+ *
+ * In a loop with the grid's size as its step
  *
  *	for (i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
  *
- * a block reads a piece of each of many pages, too short for the processor to
- * see where this leads; what lies behind the piece is for the next blocks,
- * which the same thread of the host runs soon. So a line of the next page is
- * asked for with each that is loaded.
+ * a block reads a piece of each of many pages; what lies behind the piece is
+ * for the next blocks, which the same thread of the host runs soon. So a line
+ * of the next page is asked for with each that is loaded.
  *
- * Registers that step by the grid: found by what they are computed from, in
- * any order of the instructions, since PTX's registers may be written twice.
+ * In a loop that goes down a column by a step that isn't known before, the
+ * line is asked for that is as far from this one as several rounds lead.
+ *
+ * Which registers step how: by what they are computed from, in any order of
+ * the instructions, since PTX's registers may be written twice.
  */
 #include <stdlib.h>
 
 #include "backend/simd/gen/mem.h"
 
-/* A step below is for a grid that goes over the same pages again, so soon that nothing has to be asked for. */
+/* A grid's step below is for one that goes over the same pages again, so soon that nothing has to be asked for. */
 #define STEP_MIN_B 65536
 #define PAGE_B 4096
+/* Vector instructions between asking and loading, and the most rounds of a loop that this may be. */
+#define AHEAD_INSNS 1024
+#define AHEAD_ROUNDS 16
 
-enum { SIZE = 1, STEPS = 2 };      /* a register has to do with the grid's size; it grows by that in a loop */
+enum {
+	SIZE = 1,                  /* has to do with the grid's size */
+	GRID = 2,                  /* grows by that in a loop */
+	CARRIED = 4,               /* from round to round of a loop */
+	ADDED = 8,                 /* … and a register that stays the same was added */
+	FAR = 16,                  /* grows by that */
+};
 
-struct grid {
+struct steps {
 	const struct gen_func *f;
 	uint8_t *reg;
+	uint8_t *in_loop;          /* is written in a loop */
+	uint8_t *phi;              /* … and read in its next round */
+	uint8_t have;              /* of an instruction's operands */
+	bool fixed;                /* one of them stays the same */
 	bool changed;
-	uint8_t have;
 };
 
 static void see_use(void *arg, uint32_t r)
 {
-	struct grid *x = arg;
+	struct steps *x = arg;
 
 	x->have |= x->reg[r];
+	x->fixed |= !x->in_loop[r];
 }
 
-static void mark(void *arg, uint32_t r)
+static void see_def(void *arg, uint32_t r)
 {
-	struct grid *x = arg;
+	struct steps *x = arg;
+	uint8_t bits = x->have;
 
-	if ((x->reg[r] | x->have) == x->reg[r])
+	if (x->phi[r]) {
+		bits |= bits & ADDED ? FAR : 0;
+		/* what leads from here to here is told from what leads elsewhere */
+		bits = (uint8_t)((bits & ~ADDED) | CARRIED);
+	}
+	if ((x->reg[r] | bits) == x->reg[r])
 		return;
-	x->reg[r] |= x->have;
+	x->reg[r] |= bits;
 	x->changed = true;
 }
 
@@ -64,66 +87,97 @@ static bool carries(const struct gen_insn *t)
 	}
 }
 
-/* r = r + step */
-static bool is_increment(const struct gen_insn *t)
+static void see(struct steps *x, const struct gen_block *b, const struct gen_insn *t)
 {
-	const struct ir_insn *i = t->i;
+	bool add = t->kind == GEN_I_IR && (t->i->op == IR_OP_add || t->i->op == IR_OP_sub);
+	bool mul = t->kind == GEN_I_IR && (t->i->op == IR_OP_mul || t->i->op == IR_OP_mad) && t->i->src[0].kind == IR_OPND_REG &&
+		   t->i->src[1].kind == IR_OPND_REG;
 
-	if (t->kind != GEN_I_IR || i->op != IR_OP_add || i->dst[0].kind != IR_OPND_REG)
-		return false;
-	for (unsigned n = 0; n < 2; n++)
-		if (i->src[n].kind == IR_OPND_REG && i->src[n].reg == i->dst[0].reg)
-			return true;
-	return false;
-}
-
-static void see(struct grid *x, const struct gen_block *b, const struct gen_insn *t)
-{
 	x->have = 0;
+	x->fixed = false;
 	if (t->kind == GEN_I_IR && reads_size(t->i))
 		x->have = SIZE;
 	if (carries(t))
 		gen_uses(x->f, t, see_use, x);
-	if (b->loop && (x->have & SIZE) && is_increment(t))
-		x->have |= STEPS;
-	if (x->have)
-		gen_defs(x->f, t, mark, x);
+	if (b->loop && add && (x->have & CARRIED)) {
+		x->have |= x->have & SIZE ? GRID : 0;
+		x->have |= x->fixed ? ADDED : 0;
+	}
+	if (b->loop && mul && (x->have & CARRIED) && x->fixed)
+		x->have |= FAR;
+	gen_defs(x->f, t, see_def, x);
 }
 
-int gen_find_steps(struct gen *g, struct gen_func *f)
+static void see_written(void *arg, uint32_t r)
 {
-	struct grid x = { .f = f, .reg = calloc(f->regs.n + 1, 1), .changed = true };
+	((uint8_t *)arg)[r] = 1;
+}
 
-	if (!x.reg)
-		return vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
-	while (x.changed && f->loops.n) {
-		x.changed = false;
+static void find_carried(struct steps *x)
+{
+	const struct gen_func *f = x->f;
+
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		for (size_t n = 0; b->loop && n < b->insns.n; n++)
+			gen_defs(f, &b->insns.v[n], see_written, x->in_loop);
+	}
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		for (uint32_t r = 0; b->loop && b->loop->header == f->order[k] && r < f->regs.n; r++)
+			x->phi[r] |= x->in_loop[r] && gen_in(b->live_in, r);
+	}
+}
+
+static void look(struct steps *x)
+{
+	const struct gen_func *f = x->f;
+
+	do {
+		x->changed = false;
 		for (uint32_t k = 0; k < f->n_order; k++) {
 			const struct gen_block *b = &f->blocks.v[f->order[k]];
 
 			for (size_t n = 0; n < b->insns.n; n++)
-				see(&x, b, &b->insns.v[n]);
+				see(x, b, &b->insns.v[n]);
 		}
+	} while (x->changed);
+}
+
+int gen_find_steps(struct gen *g, struct gen_func *f)
+{
+	uint8_t *mem = calloc(f->regs.n + 1, 3);
+	struct steps x = { .f = f, .reg = mem, .in_loop = mem + f->regs.n, .phi = mem + 2 * (size_t)f->regs.n };
+
+	if (!mem)
+		return vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
+	if (f->loops.n) {
+		find_carried(&x);
+		look(&x);
 	}
 	for (uint32_t r = 0; r < f->regs.n; r++)
-		f->regs.v[r].grid_step = (x.reg[r] & STEPS) != 0;
-	free(x.reg);
+		f->regs.v[r].step = x.reg[r] & GRID ? GEN_STEP_GRID : x.reg[r] & FAR ? GEN_STEP_FAR : GEN_STEP_NEAR;
+	free(mem);
 	return 0;
 }
 
 /* ---- code ---- */
 
-static bool is_next_blocks(const struct acc *x)
+static enum gen_step step_of(const struct acc *x)
 {
 	const struct gen_emit *e = x->e;
 	const struct ir_opnd *o = &x->t->i->src[0];
 
-	return e->world == 0 && e->f->blocks.v[e->block].loop && (x->t->i->space == IR_SPACE_GLOBAL || x->t->i->space == IR_SPACE_GENERIC) &&
-	       o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG && e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].grid_step;
+	if (e->world || !e->f->blocks.v[e->block].loop || o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_REG ||
+	    (x->t->i->space != IR_SPACE_GLOBAL && x->t->i->space != IR_SPACE_GENERIC))
+		return GEN_STEP_NEAR;
+	return (enum gen_step)e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step;
 }
 
-/* Bytes that a round of the loop is away from the one before; 0 in place of few. */
-static val distance(struct acc *x)
+/* A page, when the grid's step is large. */
+static val to_next_blocks(struct acc *x)
 {
 	struct gen *g = x->e->g;
 	struct gen_val n, t;
@@ -136,17 +190,71 @@ static val distance(struct acc *x)
 			       LLVMConstInt(g->i64, PAGE_B, 0), LLVMConstInt(g->i64, 0, 0), "");
 }
 
-void mem_ask_ahead(struct acc *x, val base, unsigned bytes)
+/* Rounds of the innermost loop that are enough of a lead; a power of two. */
+static unsigned rounds(const struct gen_emit *e)
+{
+	const struct gen_loop *l = e->f->blocks.v[e->block].loop;
+	unsigned n = 1, insns = 0;
+
+	for (uint32_t k = 0; k < e->f->n_order; k++)
+		if (gen_in(l->blocks, e->f->order[k]))
+			insns += (unsigned)e->f->blocks.v[e->f->order[k]].insns.n;
+	while (n < AHEAD_ROUNDS && 2 * n * insns * e->g->NG <= AHEAD_INSNS)
+		n *= 2;
+	return n;
+}
+
+/* A number that is 0 when the function is entered. */
+static val remembered(struct gen_emit *e)
+{
+	LLVMBasicBlockRef here = LLVMGetInsertBlock(e->g->b);
+	val a = gen_alloca(e, e->g->i64);
+
+	LLVMPositionBuilderBefore(e->g->b, LLVMGetBasicBlockTerminator(e->entry));
+	LLVMBuildStore(e->g->b, LLVMConstInt(e->g->i64, 0, 0), a);
+	LLVMPositionBuilderAtEnd(e->g->b, here);
+	return a;
+}
+
+/* As far as the address has come since the last round, several times; nowhere in the first one. */
+static val to_next_rounds(struct acc *x, val base)
 {
 	struct gen *g = x->e->g;
+	val mem = remembered(x->e), last = LLVMBuildLoad2(g->b, g->i64, mem, ""), step;
+
+	LLVMBuildStore(g->b, base, mem);
+	step = LLVMBuildMul(g->b, LLVMBuildSub(g->b, base, last, ""), LLVMConstInt(g->i64, rounds(x->e), 0), "");
+	return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, last, LLVMConstInt(g->i64, 0, 0), ""), LLVMConstInt(g->i64, 0, 0), step, "");
+}
+
+/* Have lines of it been asked for already? */
+static bool is_known(struct acc *x, val base, int64_t min)
+{
+	for (unsigned n = 0; n < x->n_asked; n++)
+		if (x->asked[n].base == base && x->asked[n].min == min)
+			return true;
+	if (x->n_asked < ARRAY_SIZE(x->asked))
+		x->asked[x->n_asked++] = (struct asked){ base, min };
+	return false;
+}
+
+void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
+{
+	struct gen *g = x->e->g;
+	enum gen_step step = step_of(x);
+	bool far = step == GEN_STEP_FAR;
 	val from;
 
-	if (!is_next_blocks(x))
+	if (step == GEN_STEP_NEAR || is_known(x, base, min))
 		return;
-	from = LLVMBuildAdd(g->b, base, distance(x), "");
+	if (!x->ahead || x->ahead_base != base) {
+		x->ahead_base = base;
+		x->ahead = far ? to_next_rounds(x, base) : to_next_blocks(x);
+	}
+	from = LLVMBuildAdd(g->b, base, x->ahead, "");
 	for (unsigned at = 0; at < bytes; at += 64) {
-		/* for reading, to the second level of the cache, data */
-		val args[] = { mem_to_ptr(g, mem_offset(g, from, at)), LLVMConstInt(g->i32, 0, 0), LLVMConstInt(g->i32, 2, 0),
+		/* for reading, into the cache's first or second level, data */
+		val args[] = { mem_to_ptr(g, mem_offset(g, from, min + at)), LLVMConstInt(g->i32, 0, 0), LLVMConstInt(g->i32, far ? 3 : 2, 0),
 			       LLVMConstInt(g->i32, 1, 0) };
 
 		gen_intrinsic(g, "llvm.prefetch", &g->ptr, 1, args, 4);

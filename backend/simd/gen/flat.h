@@ -98,11 +98,14 @@ struct gen_shp {
 	int64_t lo, hi;                    /* of all lanes' values, as signed numbers of the register's width (not: all) */
 };
 
+/* How far the next round of a loop is: not far, or not known; by a step of the grid's size; by a step that isn't known before. */
+enum gen_step { GEN_STEP_NEAR, GEN_STEP_GRID, GEN_STEP_FAR };
+
 struct gen_reg {
 	uint8_t type;                      /* enum ir_type */
 	uint8_t bits;                      /* 1, 8, 16, 32, 64 */
 	uint32_t n_defs, n_uses;
-	bool grid_step;                    /* grows by the grid's size in a loop: gen_find_steps() */
+	uint8_t step;                      /* enum gen_step, in loops: gen_find_steps() */
 	bool blend;                        /* masked world: writes keep the other lanes' values */
 };
 

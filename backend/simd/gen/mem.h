@@ -15,6 +15,12 @@ struct acc {                       /* an access of a group */
 	bool shared;
 	struct gen_aff a;          /* U or P: base as i64 */
 	struct gen_val v;          /* V */
+	val ahead_base, ahead;     /* ahead.c: how far from there */
+	unsigned n_asked;
+	struct asked {
+		val base;
+		int64_t min;
+	} asked[8];
 };
 
 /* A group's addresses. */
@@ -44,8 +50,8 @@ bool mem_has_masked(const struct gen *g, unsigned size);
 void mem_loop_lanes(struct acc *x, val addr, val m, const val *in, val *out);
 /* Host address of offset 0 of shared memory. */
 val mem_shared_base(struct gen_emit *e);
-/* ahead.c: the same number of bytes, that the next blocks will load, if that is how the kernel goes over memory. */
-void mem_ask_ahead(struct acc *x, val base, unsigned bytes);
+/* ahead.c: the same number of bytes that the next blocks or rounds will load, if that is how the kernel goes over memory. */
+void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes);
 /* What an ordered access needs behind it (acquire), or in front. */
 void mem_fence(struct gen *g, bool acquire, uint8_t order);
 /* Leaves the function when an access isn't aligned or not inside of its space: the run time finds out what it was. */

@@ -12,7 +12,7 @@ static void load_window(struct acc *x, const struct group *r, int64_t min, unsig
 	val v = mem_load(x, LLVMVectorType(LLVMIntTypeInContext(g->cx, 8 * x->size), n), mem_offset(g, r->base, min), x->size);
 	int pick[SD_MAX_W];
 
-	mem_ask_ahead(x, mem_offset(g, r->base, min), n * x->size);
+	mem_ask_ahead(x, r->base, min, n * x->size);
 	for (unsigned k = 0; k < x->vec; k++) {
 		for (unsigned l = 0; l < g->G; l++)
 			pick[l] = (int)((r->c[l] - min) / x->size + k);
