@@ -60,7 +60,7 @@ static inline float approx_div(float a, float b)
 }
 
 /* 1/sqrt(x): one correction step takes the double rounding of the quotient out */
-static inline float approx_rsqrt(float x)
+static inline float approx_rsqrt_divided(float x)
 {
 	const float y = 1.0f / __builtin_sqrtf(x);
 	const float e = __builtin_fmaf(-(x * y), y, 1.0f);
@@ -68,6 +68,18 @@ static inline float approx_rsqrt(float x)
 
 	/* x of 0 or infinity: the correction is NaN, y is exact */
 	return e == e ? r : y;
+}
+
+/* From half the exponent by a cubic step, fitted, and one of Newton's; of what isn't a normal positive number by division. */
+static inline float approx_rsqrt(float x)
+{
+	const uint32_t u = approx_bits(x);
+	const float s = approx_f32(0x5f300000u - (u >> 1)), w = x * s * s;
+	const float y = s * __builtin_fmaf(__builtin_fmaf(0x1.c8dd6ap-2f, w, -0x1.636c5ap+0f), w, 0x1.f137f6p+0f);
+	const float e = __builtin_fmaf(-(x * y), y, 1.0f), r = __builtin_fmaf(0.5f * y, e, y);
+	const float d = approx_rsqrt_divided(x);
+
+	return u - 0x00800000u < 0x7f000000u ? r : d;
 }
 
 /* 2^x: x = n + f with |f| <= 1/2, degree 6 in f, scaled twice so that subnormal results are rounded once */

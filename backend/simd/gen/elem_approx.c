@@ -40,13 +40,48 @@ static val approx_div(struct gen *g, val a, val b)
 	return x_fdiv(g, a, gen_as_float(g, x_sel(g, far, inf, u)));
 }
 
-static val approx_rsqrt(struct gen *g, val x)
+/* Of f64, too. */
+static val rsqrt_divided(struct gen *g, val x)
 {
 	val one = el_fk(g, x, 1.0), y = x_fdiv(g, one, gen_intrinsic1(g, "llvm.sqrt", x));
 	val e = el_fma(g, x_fneg(g, x_fmul(g, x, y)), y, one);
 	val r = el_fma(g, x_fmul(g, el_fk(g, x, 0.5), y), e, y);
 
 	return x_sel(g, x_feq(g, e, e), r, y);
+}
+
+static val rsqrt_stepped(struct gen *g, val x)
+{
+	static const double coeff[] = { -0x1.636c5ap+0, 0x1.f137f6p+0 };
+	val u = gen_as_int(g, x), s = gen_as_float(g, x_sub(g, x_k(g, u, 0x5f300000), x_lshrk(g, u, 1)));
+	val w = x_fmul(g, x_fmul(g, x, s), s), y = x_fmul(g, s, horner(g, el_fk(g, x, 0x1.c8dd6ap-2), w, coeff, 2));
+	val e = el_fma(g, x_fneg(g, x_fmul(g, x, y)), y, el_fk(g, x, 1.0));
+
+	return el_fma(g, x_fmul(g, el_fk(g, x, 0.5), y), e, y);
+}
+
+/* What isn't a normal positive number is rare: a branch. */
+static val approx_rsqrt(struct gen *g, val x)
+{
+	val u = gen_as_int(g, x), r = rsqrt_stepped(g, x), some, v[2], phi;
+	val rare = x_uge(g, x_sub(g, u, x_k(g, u, 0x00800000)), x_k(g, u, 0x7f000000));
+	LLVMBasicBlockRef from[2], divide, on;
+
+	some = gen_lanes(x) == 1 ? rare : LLVMBuildICmp(g->b, LLVMIntNE, gen_mask_bits(g, rare),
+							 LLVMConstNull(LLVMIntTypeInContext(g->cx, g->G)), "");
+	divide = LLVMAppendBasicBlockInContext(g->cx, g->fn, "");
+	on = LLVMAppendBasicBlockInContext(g->cx, g->fn, "");
+	from[0] = LLVMGetInsertBlock(g->b);
+	from[1] = divide;
+	LLVMBuildCondBr(g->b, some, divide, on);
+	LLVMPositionBuilderAtEnd(g->b, divide);
+	v[0] = r;
+	v[1] = x_sel(g, rare, rsqrt_divided(g, x), r);
+	LLVMBuildBr(g->b, on);
+	LLVMPositionBuilderAtEnd(g->b, on);
+	phi = LLVMBuildPhi(g->b, LLVMTypeOf(r), "");
+	LLVMAddIncoming(phi, v, from, 2);
+	return phi;
 }
 
 static val approx_ex2(struct gen *g, val x)
@@ -206,7 +241,7 @@ static void emit_f64_upper(struct gen *g, struct gen_elem *e)
 /* NaN operands pass through all of it, quiet; what makes a NaN makes the same one. */
 static void emit_f64_rsqrt(struct gen *g, struct gen_elem *e)
 {
-	e->dst[0] = gen_as_int(g, approx_rsqrt(g, el_fsrc(g, e, 0, 64)));
+	e->dst[0] = gen_as_int(g, rsqrt_divided(g, el_fsrc(g, e, 0, 64)));
 }
 
 /* div, rcp, sqrt without a rounding (PTX before 1.4): to nearest */
