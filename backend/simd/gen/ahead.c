@@ -247,10 +247,9 @@ void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
 
 	if (step == GEN_STEP_NEAR || is_known(x, base, min))
 		return;
-	if (!x->ahead || x->ahead_base != base) {
-		x->ahead_base = base;
-		x->ahead = far ? to_next_rounds(x, base) : to_next_blocks(x);
-	}
+	/* of a pattern all groups go the same way */
+	if (!x->ahead)
+		x->ahead = far ? to_next_rounds(x, x->a.s.shape == GEN_P ? x->a.u : base) : to_next_blocks(x);
 	from = LLVMBuildAdd(g->b, base, x->ahead, "");
 	for (unsigned at = 0; at < bytes; at += 64) {
 		/* for reading, into the cache's first or second level, data */

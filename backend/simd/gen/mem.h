@@ -15,7 +15,7 @@ struct acc {                       /* an access of a group */
 	bool shared;
 	struct gen_aff a;          /* U or P: base as i64 */
 	struct gen_val v;          /* V */
-	val ahead_base, ahead;     /* ahead.c: how far from there */
+	val ahead;                 /* ahead.c: how far */
 	unsigned n_asked;
 	struct asked {
 		val base;
