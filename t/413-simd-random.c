@@ -601,6 +601,8 @@ static bool run_form(struct kt *t, const struct gen *g, uint64_t seed, const cha
 		setenv("VGPU_CPU", cpu + 1, 1);
 	else
 		unsetenv("VGPU_CPU");
+	/* alone, and as launches run them */
+	t->ahead = seed % 3 ? MAX_BLOCKS : 0;
 	if (!run_once(t, g, seed, mem, in, got)) {
 		diag("seed %llu, form %s", (unsigned long long)seed, form);
 		return false;

@@ -267,6 +267,31 @@ static uint64_t cluster_block(const struct be_launch *l, uint64_t c, uint32_t k)
 	return x + g[0] * (y + (uint64_t)g[1] * z);
 }
 
+static void turn_over(struct sched *s, struct be_block *b, enum be_run r, const struct be_fault *f);
+
+/* The next blocks in one go; the one that doesn't end in it is then in flight. */
+static void run_ahead(struct sched *s)
+{
+	uint64_t n = MIN(s->n_blocks - s->next, (uint64_t)s->t->ahead), done;
+	struct be_fault f = { 0 };
+	struct be_block *b;
+	enum be_run r;
+
+	done = s->t->ops->blocks_run(&s->l, s->next, s->next + n, &b, &r, &f, &s->t->err);
+	s->next += done;
+	s->t->runs += done;
+	if (done == n)
+		return;
+	if (!b) {
+		s->result = -1;
+		s->stop = true;
+		return;
+	}
+	s->next++;
+	s->in_flight++;
+	turn_over(s, b, r, &f);
+}
+
 /* Starts whole clusters while there is room. */
 static void start_blocks(struct sched *s)
 {
@@ -275,6 +300,10 @@ static void start_blocks(struct sched *s)
 	while (!s->stop && s->next < s->n_blocks && (s->in_flight + s->per_cluster <= room || !s->in_flight)) {
 		struct be_block *peers[16];
 
+		if (s->t->ahead && s->per_cluster == 1 && s->t->ops->blocks_run) {
+			run_ahead(s);
+			continue;
+		}
 		for (uint32_t k = 0; k < s->per_cluster; k++) {
 			uint64_t n = s->per_cluster == 1 ? s->next : cluster_block(&s->l, s->next / s->per_cluster, k);
 

@@ -37,6 +37,7 @@ struct kt {
 	/* how to launch; reset by hand */
 	uint32_t resident;           /* blocks in flight at once; 0: all */
 	unsigned threads;            /* that run them; 0: the caller */
+	unsigned ahead;              /* blocks that the backend runs in one go, where it can; 0: each by itself */
 	uint32_t shared_dyn, stack_B;
 	struct kt_dim cluster;
 	bool cooperative;
