@@ -1,6 +1,7 @@
 /* t/404: what lanes do together: shfl, vote, match, redux, elect, activemask, matrices; with masks, divergence and exits. */
 #include <string.h>
 
+#include "backend/simd/sd_jit.h"
 #include "t/lib/kernel.h"
 #include "t/lib/tap.h"
 
@@ -14,6 +15,20 @@
 static const char text[] = HEAD
 KERNEL("up", BC SHFL("up")) KERNEL("down", BC SHFL("down")) KERNEL("bfly", BC SHFL("bfly")) KERNEL("idx", BC SHFL("idx"))
 KERNEL("idxlane", "mul.lo.u32 %r2, %r0, 7; mov.u32 %r3, 31;" SHFL("idx"))
+/* each lane waits for the one before it, so that they come to what is behind that one by one */
+#define CHAIN(last) \
+	".shared .u32 flag[65]; shl.b32 %r1, %r0, 2; mov.u32 %r2, flag; add.u32 %r2, %r2, %r1; setp.eq.u32 %p1, %r0, 0; selp.u32 %r3, 1, 0, %p1;\n" \
+	"st.shared.u32 [%r2], %r3; bar.sync 0; setp.gt.u32 %p1, %r0, " last "; @%p1 exit;\n" \
+	"W: ld.volatile.shared.u32 %r3, [%r2]; setp.eq.u32 %p1, %r3, 0; @%p1 bra W; st.volatile.shared.u32 [%r2+4], 1;\n" \
+	"and.b32 %r4, %r0, 3; setp.eq.u32 %p2, %r4, 1;\n"
+KERNEL("chain", CHAIN("63")
+	"vote.sync.ballot.b32 %r5, %p2, -1; shfl.sync.bfly.b32 %r6, %r30, 1, 31, -1; bar.warp.sync -1; redux.sync.add.u32 %r7, %r0, -1;\n"
+	"and.b32 %r8, %r0, 16; mov.u32 %r9, 0xffff; shl.b32 %r9, %r9, %r8; vote.sync.ballot.b32 %r10, %p2, %r9;\n"
+	"st.global.v4.u32 [%rd1], {%r5, %r6, %r7, %r10};\n")
+KERNEL("chain_gone", CHAIN("44") "vote.sync.ballot.b32 %r5, 1, -1; st.global.u32 [%rd1], %r5;\n")
+KERNEL("chain_red", CHAIN("63")
+	"setp.eq.u32 %p3, %r0, 40; bar.red.or.pred %p4, 0, %p3; @!%p4 bra X; bar.red.popc.u32 %r5, 0, %p2; bar.red.and.pred %p5, 0, %p3;\n"
+	"selp.u32 %r6, 1, 2, %p5; st.global.v2.u32 [%rd1], {%r5, %r6};\nX: bar.sync 0;\n")
 /* alternate lanes shuffle among themselves, from two places in the code */
 KERNEL("halves",
 	"and.b32 %r5, %r0, 1; setp.eq.u32 %p2, %r5, 0; @%p2 bra E;\n"
@@ -216,6 +231,40 @@ static void test_matrix(struct kt *t, const char *be)
 	is_int(bad, 0, "%s: ldmatrix, movmatrix, stmatrix", be);
 }
 
+static unsigned interpreted;
+
+static void on_notice(const char *kernel, const char *why)
+{
+	diag("%s: %s", kernel, why);
+	interpreted++;
+}
+
+static void test_chain(struct kt *t, const char *be)
+{
+	uint32_t (*o)[8] = kt_alloc(t, 4096);
+	int bad;
+
+	sd_jit_set_notice(on_notice);
+	RUN("chain", 64);
+	for (uint32_t l = 0; l < 64; l++) {
+		bad += o[l][0] != 0x22222222;
+		bad += o[l][1] != 100 + (l ^ 1);
+		bad += o[l][2] != (l < 32 ? 31 * 16 : 31 * 16 + 32 * 32);
+		bad += o[l][3] != 0x2222u << (l & 16);
+	}
+	is_int(bad, 0, "%s: lanes that come one by one meet at warp-wide instructions", be);
+	RUN("chain_gone", 64);
+	for (uint32_t l = 0; l < 45; l++)
+		bad += o[l][0] != (l < 32 ? UINT32_MAX : 0x1fff);
+	is_int(bad, 0, "%s: nobody waits for those that have ended", be);
+	RUN("chain_red", 64);
+	for (uint32_t l = 0; l < 64; l++)
+		bad += o[l][0] != 16 || o[l][1] != 2;
+	is_int(bad, 0, "%s: what lanes bring to a barrier one by one counts", be);
+	is_int(interpreted, 0, "%s: by compiled code, where there is a compiler", be);
+	sd_jit_set_notice(NULL);
+}
+
 int main(void)
 {
 	plan_lazy();
@@ -227,6 +276,7 @@ int main(void)
 		test_masks(&t, *be);
 		test_votes(&t, *be);
 		test_matrix(&t, *be);
+		test_chain(&t, *be);
 		kt_close(&t);
 	}
 	return 0;

@@ -76,6 +76,7 @@ struct gen_block {
 	bool div;                          /* may run with part of the lanes */
 	uint32_t comp;                     /* component of div blocks */
 	bool guard;                        /* begins with a widening that may wrap */
+	bool meet;                         /* begins with an instruction that lanes wait for each other at (general functions) */
 };
 
 struct gen_loop {
@@ -152,9 +153,13 @@ int gen_shapes(struct gen *g, struct gen_func *f, unsigned world);
 /* Branches that a few instructions under a guard can do for; flow and shapes of world 0 are known, and known again. */
 int gen_if_convert(struct gen *g, struct gen_func *f);
 int gen_split_guards(struct gen *g, struct gen_func *f);
+/* Instruction n of block b begins a new one, the last of f->blocks. */
+int gen_split_at(struct gen_func *f, uint32_t b, size_t n);
 unsigned gen_op_bits(const struct ir_insn *i, unsigned n);
 bool gen_is_coll(const struct ir_insn *i);
 bool gen_is_row(const struct ir_insn *i);
+/* Does it say which lanes of a warp it is for, and wait for them? */
+bool gen_is_meeting(const struct ir_insn *i);
 bool gen_is_soft(const struct gen_func *f, const struct gen_loop *l);
 bool gen_reads_number(const struct ir_insn *i, unsigned n);
 struct gen_shp gen_opnd_shape(struct gen *g, const struct gen_shp *shp, const struct gen_insn *x, const struct ir_opnd *o, unsigned bits);

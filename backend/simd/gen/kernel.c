@@ -191,7 +191,7 @@ static bool barrier_apart(const struct gen_func *f)
 static bool has_sync(const struct gen_block *b)
 {
 	for (size_t n = 0; n < b->insns.n; n++)
-		if (b->insns.v[n].kind == GEN_I_IR && gen_is_coll(b->insns.v[n].i) && (b->insns.v[n].i->flags & IR_F_SYNC))
+		if (b->insns.v[n].kind == GEN_I_IR && gen_is_meeting(b->insns.v[n].i))
 			return true;
 	return false;
 }
@@ -254,7 +254,7 @@ bool gen_is_soft(const struct gen_func *f, const struct gen_loop *l)
 	return false;
 }
 
-/* Lanes leave such a loop sweep by sweep, and don't wait for each other at a .sync instruction in it or behind it. */
+/* Lanes leave such a loop sweep by sweep: at a .sync instruction in it or behind it they come one by one. */
 static bool syncs_in_pieces(const struct gen_func *f)
 {
 	for (size_t n = 0; n < f->loops.n; n++) {
@@ -280,6 +280,19 @@ static bool needs_general(const struct gen_func *f)
 	return barrier_apart(f);
 }
 
+static bool is_red(const struct gen_block *b)
+{
+	return b->term == GEN_T_BAR && b->bar.i->mode == IR_MODE_RED;
+}
+
+static bool has_red(const struct gen_func *f)
+{
+	for (uint32_t k = 0; k < f->n_order; k++)
+		if (is_red(&f->blocks.v[f->order[k]]))
+			return true;
+	return false;
+}
+
 /* One barrier for all: what a sweep can wait for. */
 static bool barriers_alike(const struct gen_func *f)
 {
@@ -290,7 +303,7 @@ static bool barriers_alike(const struct gen_func *f)
 
 		if (b->term != GEN_T_BAR)
 			continue;
-		if (b->bar.i->mode == IR_MODE_RED || b->bar.i->src[0].kind != IR_OPND_IMM ||
+		if (b->bar.i->src[0].kind != IR_OPND_IMM ||
 		    (b->bar.i->n_src > 1 && b->bar.i->src[1].kind != IR_OPND_NONE))
 			return false;
 		if (first && first->src[0].imm != b->bar.i->src[0].imm)
@@ -298,6 +311,37 @@ static bool barriers_alike(const struct gen_func *f)
 		first = b->bar.i;
 	}
 	return true;
+}
+
+/*
+ * Each of them begins a block, which waits for its lanes. A bar.red has one for itself: what lanes bring to it is kept, as all
+ * is that lives at the start of a block.
+ */
+static int split_meetings(struct gen *g, struct gen_func *f)
+{
+	int r = 0;
+
+	for (uint32_t b = 0; b < f->blocks.n && !r; b++) {
+		for (size_t n = 1; n < f->blocks.v[b].insns.n && !r; n++) {
+			const struct gen_insn *t = &f->blocks.v[b].insns.v[n];
+
+			if (t->kind == GEN_I_IR && gen_is_meeting(t->i))
+				r = gen_split_at(f, b, n);
+		}
+		if (!r && is_red(&f->blocks.v[b]) && f->blocks.v[b].insns.n)
+			r = gen_split_at(f, b, f->blocks.v[b].insns.n);
+	}
+	if (r)
+		return vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
+	for (uint32_t b = 0; b < f->blocks.n; b++) {
+		struct gen_block *k = &f->blocks.v[b];
+
+		k->meet = k->insns.n && k->insns.v[0].kind == GEN_I_IR && gen_is_meeting(k->insns.v[0].i);
+	}
+	r = gen_flow(g, f);
+	if (!r)
+		r = gen_shapes(g, f, 0);
+	return r ? r : gen_diverge(g, f);
 }
 
 static int make_general(struct gen *g, struct gen_func *f)
@@ -349,11 +393,10 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 		r = vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
 	}
 	if (!r && needs_general(f)) {
-		if (syncs_in_pieces(f)) {
-			f->why = "warp-wide instructions where lanes wait for each other";
-			return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
-		}
-		r = make_general(g, f);
+		if (syncs_in_pieces(f) || has_red(f))
+			r = split_meetings(g, f);
+		if (!r)
+			r = make_general(g, f);
 	}
 	return r;
 }
@@ -460,7 +503,7 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 	free(e.stay);
 	vgpu_vec_free(&e.states);
 	if (r == -VGPU_E_INTERNAL)
-		return vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%s': the code generator contradicts itself", g->entry->name);
+		return vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': the code generator contradicts itself", g->entry->name);
 	return r ? vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name) : 0;
 }
 

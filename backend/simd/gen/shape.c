@@ -466,6 +466,13 @@ bool gen_is_coll(const struct ir_insn *i)
 	return is_coll(i);
 }
 
+bool gen_is_meeting(const struct ir_insn *i)
+{
+	if (i->op == IR_OP_bar || i->op == IR_OP_barrier)
+		return i->mode == IR_MODE_WARP;
+	return i->flags & IR_F_SYNC && (is_coll(i) || gen_is_row(i));
+}
+
 static void see_coll(struct shapes *x, const struct gen_insn *t)
 {
 	struct gen_aff s[IR_MAX_SRC];
@@ -753,7 +760,7 @@ static bool is_signed_widening(const struct ir_insn *i)
 	return ir_type_class(i->op == IR_OP_cvt ? i->stype : i->type) == IR_TC_SINT;
 }
 
-static int split_at(struct gen_func *f, uint32_t b, size_t n)
+int gen_split_at(struct gen_func *f, uint32_t b, size_t n)
 {
 	struct gen_block rest = f->blocks.v[b], *old;
 
@@ -768,10 +775,9 @@ static int split_at(struct gen_func *f, uint32_t b, size_t n)
 	old = &f->blocks.v[b];
 	old->insns.n = n;
 	old->term = GEN_T_BR;
-	old->guard = n ? old->guard : false;
 	old->succ[0] = (uint32_t)f->blocks.n - 1;
 	old->n_succ = 1;
-	f->blocks.v[f->blocks.n - 1].guard = true;
+	f->blocks.v[f->blocks.n - 1].guard = false;
 	return 0;
 }
 
@@ -802,7 +808,10 @@ static int guard_block(struct shapes *x, uint32_t b, struct checked *done, size_
 			f->blocks.v[b].guard = true;
 			continue;
 		}
-		return split_at(f, b, n) ? -1 : 1;
+		if (gen_split_at(f, b, n))
+			return -1;
+		f->blocks.v[f->blocks.n - 1].guard = true;
+		return 1;
 	}
 	return 0;
 }

@@ -15,6 +15,7 @@
  */
 #include <string.h>
 
+#include "backend/simd/gen/coll.h"
 #include "backend/simd/gen/emit.h"
 
 #define SPINS_BEFORE_YIELD 32
@@ -109,7 +110,6 @@ static uint32_t join_of(const struct gen_emit *e, uint32_t b)
 		b = e->f->blocks.v[b].ipdom;
 	return b;
 }
-
 
 static LLVMBasicBlockRef next_in_comp(struct gen_emit *e, uint32_t b)
 {
@@ -464,11 +464,6 @@ static void get_barrier(struct gen_emit *e, const struct gen_insn *t)
 	gen_put(e, gen_reg_of(t->inst, d->reg), &x);
 }
 
-static LLVMBasicBlockRef place_bb(struct gen_emit *e, unsigned world, uint32_t b)
-{
-	return e->bb[world][b];
-}
-
 /*
  * A gang that is the whole block, and all of whose lanes have come: nobody is left to wait for. (Barriers with numbers of
  * their own aren't in such gangs: choose_warps() saw to that.)
@@ -508,7 +503,7 @@ static void barrier(struct gen_emit *e, uint32_t b)
 	if (e->world)
 		send(e, to, e->m.v);
 	if (is_met(e, k->bar.i)) {
-		LLVMBuildBr(g->b, place_bb(e, e->world, to));
+		LLVMBuildBr(g->b, e->bb[e->world][to]);
 		return;
 	}
 	put_barrier(e, &k->bar);
@@ -517,7 +512,7 @@ static void barrier(struct gen_emit *e, uint32_t b)
 		return;
 	resume(e, s);
 	get_barrier(e, &k->bar);
-	LLVMBuildBr(g->b, place_bb(e, e->world, to));
+	LLVMBuildBr(g->b, e->bb[e->world][to]);
 }
 
 /* nanosleep: others first. */
@@ -540,6 +535,33 @@ static void sleep_(struct gen_emit *e, uint32_t b)
 }
 
 /* ---- general functions: the end of a sweep ---- */
+
+/* Lanes at the bar.red that ends b: all that are left. What they bring to it came sweep by sweep. */
+static void wait_red(struct gen_emit *e, uint32_t b)
+{
+	struct gen *g = e->g;
+	const struct gen_block *k = &e->f->blocks.v[b];
+	LLVMBasicBlockRef here = gen_new_bb(e, "red"), on = gen_new_bb(e, "other");
+	uint32_t first = e->f->order[0], s;
+
+	load_mask(e, park_of(e, b), e->m.v);
+	e->m.full = false;
+	LLVMBuildCondBr(g->b, gen_any(g, e->m.v, false), here, on);
+	gen_at(e, here);
+	e->now++;
+	put_barrier(e, &k->bar);
+	add_mask(e, mask_of(e, k->succ[0]), e->m.v);
+	store_mask(e, park_of(e, b), NULL);
+	s = wait_state(e, SD_WHY_BARRIER, first, true);
+	if (e->failed)
+		return;
+	resume(e, s);
+	e->now++;
+	load_mask(e, mask_of(e, k->succ[0]), e->m.v);
+	get_barrier(e, &k->bar);
+	LLVMBuildBr(g->b, e->bb[1][first]);
+	gen_at(e, on);
+}
 
 /*
  * All blocks have had their turn. Lanes at some block's start: again (after a
@@ -573,6 +595,10 @@ static void sweep(struct gen_emit *e)
 	for (uint32_t k = 0; k < e->f->n_order; k++) {
 		if (e->f->blocks.v[e->f->order[k]].term != GEN_T_BAR)
 			continue;
+		if (e->f->blocks.v[e->f->order[k]].bar.i->mode == IR_MODE_RED) {
+			wait_red(e, e->f->order[k]);
+			continue;
+		}
 		bar = bar == GEN_NONE ? e->f->order[k] : bar;
 		load_mask(e, park_of(e, e->f->order[k]), m);
 		for (unsigned n = 0; n < g->NG; n++)
@@ -593,7 +619,7 @@ static void sweep(struct gen_emit *e)
 	for (uint32_t k = 0; k < e->f->n_order; k++) {
 		const struct gen_block *b = &e->f->blocks.v[e->f->order[k]];
 
-		if (b->term != GEN_T_BAR)
+		if (b->term != GEN_T_BAR || b->bar.i->mode == IR_MODE_RED)
 			continue;
 		load_mask(e, park_of(e, e->f->order[k]), m);
 		add_mask(e, mask_of(e, b->succ[0]), m);
@@ -787,6 +813,31 @@ static void exit_1(struct gen_emit *e, uint32_t b)
 	go_on(e, b);
 }
 
+/* Of the lanes m that have come to b those whose partners all have, if they live. The others go on waiting there. */
+static void meet(struct gen_emit *e, uint32_t b, val *m)
+{
+	struct gen *g = e->g;
+	const struct gen_insn *t = &e->f->blocks.v[b].insns.v[0];
+	int members = coll_members_of(t->i);
+	val live[GEN_MAX_NG], late[GEN_MAX_NG], missing[SD_MAX_WARPS];
+	struct gen_val named;
+
+	load_mask(e, e->live, live);
+	for (unsigned w = 0; w < g->n_warps; w++)
+		missing[w] = LLVMBuildAnd(g->b, gen_warp_bits(g, live, w), LLVMBuildNot(g->b, gen_warp_bits(g, m, w), ""), "");
+	if (members >= 0)
+		gen_operand(e, t, &t->i->src[members], 32, false, &named);
+	for (unsigned n = 0; n < g->NG; n++) {
+		val lacks = gen_splat(g, missing[n * g->G / 32]);
+
+		if (members >= 0)
+			lacks = LLVMBuildAnd(g->b, lacks, gen_cut(g, gen_group(g, &named, 32, n), 32), "");
+		late[n] = LLVMBuildAnd(g->b, m[n], LLVMBuildICmp(g->b, LLVMIntNE, lacks, LLVMConstNull(LLVMTypeOf(lacks)), ""), "");
+		m[n] = LLVMBuildAnd(g->b, m[n], LLVMBuildNot(g->b, late[n], ""), "");
+	}
+	store_mask(e, mask_of(e, b), late);
+}
+
 /* The lanes that have come to b; none: what follows it. */
 static void arrive(struct gen_emit *e, uint32_t b)
 {
@@ -794,7 +845,10 @@ static void arrive(struct gen_emit *e, uint32_t b)
 	LLVMBasicBlockRef run = gen_new_bb(e, "run"), skip = gen_new_bb(e, "skip");
 
 	load_mask(e, mask_of(e, b), e->m.v);
-	store_mask(e, mask_of(e, b), NULL);
+	if (e->f->blocks.v[b].meet)
+		meet(e, b, e->m.v);
+	else
+		store_mask(e, mask_of(e, b), NULL);
 	LLVMBuildCondBr(g->b, gen_any(g, e->m.v, false), run, skip);
 	gen_at(e, skip);
 	go_on(e, b);
@@ -924,7 +978,6 @@ int gen_emit_func(struct gen_emit *e)
 	val is_full, cross[GEN_MAX_NG] = { 0 };
 
 	e->cross = cross;
-
 	e->entry = gen_new_bb(e, "entry");
 	start = gen_new_bb(e, "start");
 	top = gen_new_bb(e, "top");
