@@ -27,8 +27,12 @@
 #include "util/buf.h"
 #include "util/sys.h"
 
+/* C++ has them as long as that, and an error's text ends before */
+#define TEN(s) s s s s s s s s s s
+#define LONG TEN(TEN("long_n"))
+
 static const char *const names[] = { "ok0", "ok1", "ok2", "ok3", "ok4", "ok5", "ok6", "ok7", "hang", "crash", "recurse", "abort", "eat",
-				     "quit", "fork", "execute", "file", "refuse", "slow", "empty" };
+				     "quit", "fork", "execute", "file", "refuse", "slow", "empty", LONG };
 static char cache[300];
 
 static struct ir_module *module_of(const char *const *kernel, unsigned n, unsigned pad_B)
@@ -116,10 +120,24 @@ static void restart(const struct ir_module *m)
 
 /* ---- errors ---- */
 
+/* Why is what an error has to say, whatever the kernel's name. */
+static void long_name(struct ir_module *m)
+{
+	struct gen_request r = request(m, LONG, 0);
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct sd_code *code = NULL;
+
+	ok(sd_jit_compile(&code, &r, &err) < 0, "a kernel with a long name is refused");
+	has_string(err.text, "line 12: frob.b32", "… there is room for the reason");
+	has_string(err.text, "long_nlong_n", "… and for how the name begins");
+	ok(!strstr(err.text, LONG), "… but not for all of it");
+}
+
 static void errors(struct ir_module *m)
 {
 	fails(m, "refuse", "line 12: frob.b32");
 	fails(m, "empty", "object");
+	long_name(m);
 	fails(m, "crash", "crashed: signal 11");
 	fails(m, "abort", "gave up");
 #ifndef VGPU_SANITIZER

@@ -167,7 +167,7 @@ static int check_request(const struct compiler *k, const struct sd_jw_compile *c
 		return r;
 	f = &k->m->funcs[c->func];
 	if (f->unsupported)
-		return vgpu_err_set(err, VGPU_E_UNSUPPORTED_PTX, "%s: ptx line %u: %s", f->name, f->unsupported_line, f->unsupported);
+		return vgpu_err_set(err, VGPU_E_UNSUPPORTED_PTX, "%.80s: ptx line %u: %s", f->name, f->unsupported_line, f->unsupported);
 	return 0;
 }
 
@@ -189,6 +189,18 @@ static int generate(struct compiler *k, const struct sd_jw_compile *c, struct vg
 	return e;
 }
 
+/* Of C++'s long names the reason wouldn't have room behind more. */
+#define NAME "%.80s"
+
+/* Says which kernel it is about, where it doesn't yet. */
+static int name_it(const char *name, struct vgpu_err *err)
+{
+	char start[81];
+
+	snprintf(start, sizeof(start), NAME, name);
+	return strstr(err->text, start) ? -err->status : vgpu_err_wrap(err, NAME, name);
+}
+
 /* The artifact's descriptor, or -status. */
 static int compile(struct compiler *k, const struct sd_jw_compile *c, struct vgpu_err *err)
 {
@@ -200,7 +212,7 @@ static int compile(struct compiler *k, const struct sd_jw_compile *c, struct vgp
 	if (r)
 		return r;
 	r = generate(k, c, err);
-	return r < 0 && !strstr(err->text, k->m->funcs[c->func].name) ? vgpu_err_wrap(err, "%s", k->m->funcs[c->func].name) : r;
+	return r < 0 ? name_it(k->m->funcs[c->func].name, err) : r;
 }
 
 static void last_words(const struct compiler *k, const struct sd_jw_compile *c)
@@ -209,8 +221,8 @@ static void last_words(const struct compiler *k, const struct sd_jw_compile *c)
 
 	last = (struct sd_jw_result){ .h = { SD_JW_MAGIC, SD_JW_VERSION, SD_JW_RESULT, c->h.id }, .status = VGPU_E_INTERNAL,
 				     .from = SD_JW_LAST };
-	last_at = (size_t)snprintf(last.text, 300, "%s%s", name ? name : "", name ? ": " : "");
-	last_at = MIN(last_at, 299u);
+	last_at = (size_t)snprintf(last.text, 100, NAME "%s", name ? name : "", name ? ": " : "");
+	last_at = MIN(last_at, 99u);
 	last_sock = k->sock;
 }
 

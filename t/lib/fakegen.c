@@ -114,6 +114,8 @@ int vgpu_gen_kernel(const struct gen_request *r, struct gen_object *out, struct 
 		return vgpu_err_set(err, VGPU_E_INTERNAL, "no files");
 	if (is(name, "refuse"))
 		return vgpu_err_set(err, VGPU_E_UNSUPPORTED_PTX, "ptx line 12: frob.b32 isn't known");
+	if (strlen(name) > 500)
+		return vgpu_err_set(err, VGPU_E_UNSUPPORTED_PTX, "'%.80s': ptx line 12: frob.b32 isn't known", name);
 	if (is(name, "slow"))
 		burn(0.4);
 	if (is(name, "empty"))

@@ -164,6 +164,7 @@ bool gen_is_soft(const struct gen_func *f, const struct gen_loop *l);
 bool gen_reads_number(const struct ir_insn *i, unsigned n);
 struct gen_shp gen_opnd_shape(struct gen *g, const struct gen_shp *shp, const struct gen_insn *x, const struct ir_opnd *o, unsigned bits);
 int gen_diverge(struct gen *g, struct gen_func *f);
+unsigned gen_count_insns(const struct gen_func *f);
 int gen_find_steps(struct gen *g, struct gen_func *f);
 void gen_func_free(struct gen_func *f);
 

@@ -93,7 +93,7 @@ static unsigned live_vectors(const struct gen_func *f)
 	return most;
 }
 
-static unsigned count_insns(const struct gen_func *f)
+unsigned gen_count_insns(const struct gen_func *f)
 {
 	unsigned n = 0;
 
@@ -122,7 +122,7 @@ static bool has_named_barriers(const struct gen_func *f)
 unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct gen_func *f)
 {
 	unsigned threads = r->block[0] * r->block[1] * r->block[2], groups = 32 / g->G, live, w = 1;
-	unsigned room = r->isa == SD_ISA_AVX512 ? 24 : 12, most = r->isa == SD_ISA_AVX512 ? 8 : 4, insns = count_insns(f);
+	unsigned room = r->isa == SD_ISA_AVX512 ? 24 : 12, most = r->isa == SD_ISA_AVX512 ? 8 : 4, insns = gen_count_insns(f);
 	enum even even;
 
 	/* warps of one gang can't wait for each other */

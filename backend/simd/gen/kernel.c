@@ -365,6 +365,9 @@ static int make_general(struct gen *g, struct gen_func *f)
 
 /* ---- analyses ---- */
 
+/* Sweeps over so many instructions are no faster than the interpreter, and take the compiler many seconds. */
+#define SWEEP_MAX 3000
+
 static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 {
 	int r = gen_flatten(g, f, func);
@@ -393,6 +396,10 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 		r = vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
 	}
 	if (!r && needs_general(f)) {
+		if (gen_count_insns(f) > SWEEP_MAX) {
+			f->why = "a large kernel where lanes wait for each other";
+			return vgpu_err_set(g->err, VGPU_E_NOT_SUPPORTED, "'%.80s': %s: interpreted", g->entry->name, f->why);
+		}
 		if (syncs_in_pieces(f) || has_red(f))
 			r = split_meetings(g, f);
 		if (!r)
