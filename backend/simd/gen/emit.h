@@ -92,6 +92,17 @@ void gen_cross_out(struct gen_emit *e, enum gen_cross how, uint32_t b);
 /* What follows comes from there. */
 void gen_cross_in(struct gen_emit *e, enum gen_cross how, uint32_t b);
 
+/* mask.c: the places of masks of world 1 (as many as groups): lanes that have come to block b; those at the barrier that ends it */
+val *gen_block_mask(struct gen_emit *e, uint32_t b);
+val *gen_park_mask(struct gen_emit *e, uint32_t b);
+void gen_load_mask(struct gen_emit *e, const val *slots, val *out);
+/* m NULL: none. */
+void gen_store_mask(struct gen_emit *e, const val *slots, const val *m);
+void gen_add_mask(struct gen_emit *e, const val *slots, const val *m);
+/* Of the lanes m that have come to b, which begins with a meeting, those that go on; the others wait there. */
+void gen_meet(struct gen_emit *e, uint32_t b, val *m);
+void gen_zero_masks(struct gen_emit *e);
+
 /* ---- place.c: registers ---- */
 /* The register's value as a number (a NaN's bits don't matter) or with its exact bits. */
 void gen_read(struct gen_emit *e, uint32_t r, struct gen_val *out);

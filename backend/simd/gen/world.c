@@ -15,52 +15,11 @@
  */
 #include <string.h>
 
-#include "backend/simd/gen/coll.h"
 #include "backend/simd/gen/emit.h"
 
 #define SPINS_BEFORE_YIELD 32
 
-/* ---- masks ---- */
-
-static val *mask_of(struct gen_emit *e, uint32_t b)
-{
-	val *m = e->mask + (size_t)b * e->g->NG;
-
-	for (unsigned n = 0; n < e->g->NG && !m[n]; n++)
-		m[n] = gen_alloca(e, gen_mask_type(e->g));
-	return m;
-}
-
-static val *park_of(struct gen_emit *e, uint32_t b)
-{
-	val *m = e->park + (size_t)b * e->g->NG;
-
-	for (unsigned n = 0; n < e->g->NG && !m[n]; n++)
-		m[n] = gen_alloca(e, gen_mask_type(e->g));
-	return m;
-}
-
-static void load_mask(struct gen_emit *e, const val *slots, val *out)
-{
-	for (unsigned n = 0; n < e->g->NG; n++)
-		out[n] = gen_mask_unpack(e->g, LLVMBuildLoad2(e->g->b, gen_mask_type(e->g), slots[n], ""));
-}
-
-static void store_mask(struct gen_emit *e, const val *slots, const val *m)
-{
-	for (unsigned n = 0; n < e->g->NG; n++)
-		LLVMBuildStore(e->g->b, m ? gen_mask_pack(e->g, m[n]) : LLVMConstNull(gen_mask_type(e->g)), slots[n]);
-}
-
-static void add_mask(struct gen_emit *e, const val *slots, const val *m)
-{
-	val old[GEN_MAX_NG];
-
-	load_mask(e, slots, old);
-	for (unsigned n = 0; n < e->g->NG; n++)
-		old[n] = LLVMBuildOr(e->g->b, old[n], m[n], "");
-	store_mask(e, slots, old);
-}
+/* ---- lanes go on ---- */
 
 /* Lanes m end. */
 static void end_lanes(struct gen_emit *e, const val *m)
@@ -68,10 +27,10 @@ static void end_lanes(struct gen_emit *e, const val *m)
 	LLVMBuilderRef b = e->g->b;
 	val live[GEN_MAX_NG], full = LLVMBuildLoad2(b, e->g->i1, e->full, "");
 
-	load_mask(e, e->live, live);
+	gen_load_mask(e, e->live, live);
 	for (unsigned n = 0; n < e->g->NG; n++)
 		live[n] = LLVMBuildAnd(b, live[n], LLVMBuildNot(b, m[n], ""), "");
-	store_mask(e, e->live, live);
+	gen_store_mask(e, e->live, live);
 	LLVMBuildStore(b, LLVMBuildAnd(b, full, LLVMBuildNot(b, gen_any(e->g, m, false), ""), ""), e->full);
 }
 
@@ -79,7 +38,7 @@ static void end_lanes(struct gen_emit *e, const val *m)
 static void send(struct gen_emit *e, uint32_t b, const val *m)
 {
 	if (e->f->blocks.v[b].div)
-		add_mask(e, mask_of(e, b), m);
+		gen_add_mask(e, gen_block_mask(e, b), m);
 }
 
 /* The same of lanes that may have left others behind; where b is nothing but the end, its turn is now: others may wait for all that are left. */
@@ -139,7 +98,7 @@ static void go_on(struct gen_emit *e, uint32_t b)
 		    last_of_loop(e, l, f->blocks.v[b].comp) != b || (e->f->general && gen_is_soft(e->f, l)))
 			continue;
 		on = gen_new_bb(e, "left");
-		load_mask(e, mask_of(e, l->header), m);
+		gen_load_mask(e, gen_block_mask(e, l->header), m);
 		LLVMBuildCondBr(g->b, gen_any(g, m, false), e->bb[1][l->header], on);
 		gen_at(e, on);
 	}
@@ -176,7 +135,7 @@ static void all_live(struct gen_emit *e)
 
 	for (unsigned n = 0; n < e->g->NG; n++)
 		ones[n] = LLVMConstAllOnes(LLVMVectorType(e->g->i1, e->g->G));
-	store_mask(e, e->live, ones);
+	gen_store_mask(e, e->live, ones);
 	LLVMBuildStore(e->g->b, LLVMConstInt(e->g->i1, 1, 0), e->full);
 }
 
@@ -203,7 +162,7 @@ static void enter_masked(struct gen_emit *e, uint32_t b)
 	move_live(e, e->f->blocks.v[b].live_in, 0, 1);
 	all_live(e);
 	if (e->f->blocks.v[b].div)
-		store_mask(e, mask_of(e, b), ones);
+		gen_store_mask(e, gen_block_mask(e, b), ones);
 	LLVMBuildBr(e->g->b, stay_bb(e, b));
 }
 
@@ -229,7 +188,7 @@ static void part(struct gen_emit *e, uint32_t b, const val *p)
 	val not[GEN_MAX_NG];
 
 	if (!e->has[1]) {
-		store_mask(e, gen_cross_slots(e), p);
+		gen_store_mask(e, gen_cross_slots(e), p);
 		gen_cross_out(e, GEN_CROSS_PART, b);
 		return;
 	}
@@ -243,7 +202,7 @@ static void part(struct gen_emit *e, uint32_t b, const val *p)
 		if (gen_just_ends(&e->f->blocks.v[k->succ[s]]))
 			end_lanes(e, s ? not : p);
 		else if (e->f->blocks.v[k->succ[s]].div)
-			store_mask(e, mask_of(e, k->succ[s]), s ? not : p);
+			gen_store_mask(e, gen_block_mask(e, k->succ[s]), s ? not : p);
 	go_apart(e, b);
 }
 
@@ -298,10 +257,10 @@ static void save_or_restore(struct gen_emit *e, const struct gen_state *s, bool 
 		gen_frame_slots(e, &e->full, 1, save, frame, &at);
 		for (uint32_t k = 0; k < f->n_order; k++)
 			if (f->blocks.v[f->order[k]].div && (s->sweep || f->order[k] == s->block))
-				gen_frame_slots(e, mask_of(e, f->order[k]), e->g->NG, save, frame, &at);
+				gen_frame_slots(e, gen_block_mask(e, f->order[k]), e->g->NG, save, frame, &at);
 		for (uint32_t k = 0; k < f->n_order && f->general; k++)
 			if (f->blocks.v[f->order[k]].term == GEN_T_BAR)
-				gen_frame_slots(e, park_of(e, f->order[k]), e->g->NG, save, frame, &at);
+				gen_frame_slots(e, gen_park_mask(e, f->order[k]), e->g->NG, save, frame, &at);
 	}
 	e->frame_B = MAX(e->frame_B, at);
 }
@@ -319,7 +278,7 @@ void gen_put_live(struct gen_emit *e)
 	val live[GEN_MAX_NG];
 
 	if (e->world)
-		load_mask(e, e->live, live);
+		gen_load_mask(e, e->live, live);
 	put_live(e, offsetof(struct sd_ctx, live), e->world ? live : NULL);
 }
 
@@ -487,13 +446,13 @@ static void barrier(struct gen_emit *e, uint32_t b)
 		LLVMBasicBlockRef bad = gen_new_bb(e, "apart"), ok = gen_new_bb(e, "together");
 		val live[GEN_MAX_NG], diff[GEN_MAX_NG];
 
-		load_mask(e, e->live, live);
+		gen_load_mask(e, e->live, live);
 		for (unsigned n = 0; n < g->NG; n++)
 			diff[n] = LLVMBuildXor(g->b, live[n], e->m.v[n], "");
 		LLVMBuildCondBr(g->b, gen_any(g, diff, false), bad, ok);
 		gen_at(e, bad);
 		if (e->f->general) {
-			add_mask(e, park_of(e, b), e->m.v);
+			gen_add_mask(e, gen_park_mask(e, b), e->m.v);
 			go_on(e, b);
 		} else {
 			fault(e, &k->bar, VGPU_E_ILLEGAL_INSTRUCTION);
@@ -544,20 +503,20 @@ static void wait_red(struct gen_emit *e, uint32_t b)
 	LLVMBasicBlockRef here = gen_new_bb(e, "red"), on = gen_new_bb(e, "other");
 	uint32_t first = e->f->order[0], s;
 
-	load_mask(e, park_of(e, b), e->m.v);
+	gen_load_mask(e, gen_park_mask(e, b), e->m.v);
 	e->m.full = false;
 	LLVMBuildCondBr(g->b, gen_any(g, e->m.v, false), here, on);
 	gen_at(e, here);
 	e->now++;
 	put_barrier(e, &k->bar);
-	add_mask(e, mask_of(e, k->succ[0]), e->m.v);
-	store_mask(e, park_of(e, b), NULL);
+	gen_add_mask(e, gen_block_mask(e, k->succ[0]), e->m.v);
+	gen_store_mask(e, gen_park_mask(e, b), NULL);
 	s = wait_state(e, SD_WHY_BARRIER, first, true);
 	if (e->failed)
 		return;
 	resume(e, s);
 	e->now++;
-	load_mask(e, mask_of(e, k->succ[0]), e->m.v);
+	gen_load_mask(e, gen_block_mask(e, k->succ[0]), e->m.v);
 	get_barrier(e, &k->bar);
 	LLVMBuildBr(g->b, e->bb[1][first]);
 	gen_at(e, on);
@@ -578,7 +537,7 @@ static void sweep(struct gen_emit *e)
 	e->world = 1;
 	gen_at(e, e->sweep);
 	for (uint32_t k = 0; k < e->f->n_order; k++) {
-		load_mask(e, mask_of(e, e->f->order[k]), m);
+		gen_load_mask(e, gen_block_mask(e, e->f->order[k]), m);
 		for (unsigned n = 0; n < g->NG; n++)
 			any[n] = any[n] ? LLVMBuildOr(g->b, any[n], m[n], "") : m[n];
 	}
@@ -600,7 +559,7 @@ static void sweep(struct gen_emit *e)
 			continue;
 		}
 		bar = bar == GEN_NONE ? e->f->order[k] : bar;
-		load_mask(e, park_of(e, e->f->order[k]), m);
+		gen_load_mask(e, gen_park_mask(e, e->f->order[k]), m);
 		for (unsigned n = 0; n < g->NG; n++)
 			any[n] = any[n] ? LLVMBuildOr(g->b, any[n], m[n], "") : m[n];
 	}
@@ -621,9 +580,9 @@ static void sweep(struct gen_emit *e)
 
 		if (b->term != GEN_T_BAR || b->bar.i->mode == IR_MODE_RED)
 			continue;
-		load_mask(e, park_of(e, e->f->order[k]), m);
-		add_mask(e, mask_of(e, b->succ[0]), m);
-		store_mask(e, park_of(e, e->f->order[k]), NULL);
+		gen_load_mask(e, gen_park_mask(e, e->f->order[k]), m);
+		gen_add_mask(e, gen_block_mask(e, b->succ[0]), m);
+		gen_store_mask(e, gen_park_mask(e, e->f->order[k]), NULL);
 	}
 	s = wait_state(e, SD_WHY_BARRIER, first, true);
 	if (e->failed)
@@ -813,42 +772,17 @@ static void exit_1(struct gen_emit *e, uint32_t b)
 	go_on(e, b);
 }
 
-/* Of the lanes m that have come to b those whose partners all have, if they live. The others go on waiting there. */
-static void meet(struct gen_emit *e, uint32_t b, val *m)
-{
-	struct gen *g = e->g;
-	const struct gen_insn *t = &e->f->blocks.v[b].insns.v[0];
-	int members = coll_members_of(t->i);
-	val live[GEN_MAX_NG], late[GEN_MAX_NG], missing[SD_MAX_WARPS];
-	struct gen_val named;
-
-	load_mask(e, e->live, live);
-	for (unsigned w = 0; w < g->n_warps; w++)
-		missing[w] = LLVMBuildAnd(g->b, gen_warp_bits(g, live, w), LLVMBuildNot(g->b, gen_warp_bits(g, m, w), ""), "");
-	if (members >= 0)
-		gen_operand(e, t, &t->i->src[members], 32, false, &named);
-	for (unsigned n = 0; n < g->NG; n++) {
-		val lacks = gen_splat(g, missing[n * g->G / 32]);
-
-		if (members >= 0)
-			lacks = LLVMBuildAnd(g->b, lacks, gen_cut(g, gen_group(g, &named, 32, n), 32), "");
-		late[n] = LLVMBuildAnd(g->b, m[n], LLVMBuildICmp(g->b, LLVMIntNE, lacks, LLVMConstNull(LLVMTypeOf(lacks)), ""), "");
-		m[n] = LLVMBuildAnd(g->b, m[n], LLVMBuildNot(g->b, late[n], ""), "");
-	}
-	store_mask(e, mask_of(e, b), late);
-}
-
 /* The lanes that have come to b; none: what follows it. */
 static void arrive(struct gen_emit *e, uint32_t b)
 {
 	struct gen *g = e->g;
 	LLVMBasicBlockRef run = gen_new_bb(e, "run"), skip = gen_new_bb(e, "skip");
 
-	load_mask(e, mask_of(e, b), e->m.v);
+	gen_load_mask(e, gen_block_mask(e, b), e->m.v);
 	if (e->f->blocks.v[b].meet)
-		meet(e, b, e->m.v);
+		gen_meet(e, b, e->m.v);
 	else
-		store_mask(e, mask_of(e, b), NULL);
+		gen_store_mask(e, gen_block_mask(e, b), NULL);
 	LLVMBuildCondBr(g->b, gen_any(g, e->m.v, false), run, skip);
 	gen_at(e, skip);
 	go_on(e, b);
@@ -895,7 +829,7 @@ static void block_1(struct gen_emit *e, uint32_t b)
 	if (k->div)
 		arrive(e, b);
 	else
-		load_mask(e, e->live, e->m.v);
+		gen_load_mask(e, e->live, e->m.v);
 	insns(e, b, NULL);
 	switch (k->term) {
 	case GEN_T_BR:
@@ -935,7 +869,7 @@ static void ways_in(struct gen_emit *e)
 		}
 		if (e->has[1] && may_part(e, b)) {
 			gen_cross_in(e, GEN_CROSS_PART, b);
-			load_mask(e, gen_cross_slots(e), p);
+			gen_load_mask(e, gen_cross_slots(e), p);
 			part(e, b, p);
 		}
 	}
@@ -955,20 +889,10 @@ static void start_masked(struct gen_emit *e)
 			m[w * 32 / g->G + n] = gen_mask_of_bits(g, LLVMBuildTrunc(g->b, b, LLVMIntTypeInContext(g->cx, g->G), ""));
 		}
 	}
-	store_mask(e, e->live, m);
+	gen_store_mask(e, e->live, m);
 	LLVMBuildStore(g->b, gen_any(g, m, true), e->full);
 	send(e, e->f->order[0], m);
 	LLVMBuildBr(g->b, e->bb[1][e->f->order[0]]);
-}
-
-static void zero_masks(struct gen_emit *e)
-{
-	for (uint32_t k = 0; k < e->f->n_order; k++) {
-		if (e->f->blocks.v[e->f->order[k]].div)
-			store_mask(e, mask_of(e, e->f->order[k]), NULL);
-		if (e->f->general && e->f->blocks.v[e->f->order[k]].term == GEN_T_BAR)
-			store_mask(e, park_of(e, e->f->order[k]), NULL);
-	}
 }
 
 int gen_emit_func(struct gen_emit *e)
@@ -1002,7 +926,7 @@ int gen_emit_func(struct gen_emit *e)
 	LLVMBuildStore(g->b, LLVMConstInt(g->i32, 0, 0), e->spins);
 	if (e->f->diverges)
 		LLVMBuildStore(g->b, gen_load_ctx(e, offsetof(struct sd_ctx, gang), g->i32), e->steps);
-	zero_masks(e);
+	gen_zero_masks(e);
 	e->switch_ = LLVMBuildSwitch(g->b, LLVMGetParam(g->fn, 1), start, 8);
 	gen_at(e, start);
 	gen_zero_places(e);
