@@ -49,6 +49,18 @@ KERNEL("spaces",
 	"isspacep.const %p7, %rd10; selp.u32 %r18, 1, 0, %p7; st.global.u32 [%rd0+36], %r18;\n"
 	"ld.global.u64 %rd11, [where]; ld.u64 %rd12, [%rd11]; st.global.u64 [%rd0+40], %rd12;\n"
 	"st.shared.u8 [dyn], 7; ld.shared.u8 %r19, [dyn]; st.global.u32 [%rd0+48], %r19; mov.u32 %r20, dyn; mov.u32 %r21, sh; sub.u32 %r20, %r20, %r21; st.global.u32 [%rd0+52], %r20;\n")
+#define PICK(bad) \
+	".shared .align 16 .b8 sh[512]; .local .align 16 .b8 lo[32];\n" \
+	"and.b32 %r1, %r0, 3; mul.wide.u32 %rd2, %r0, 16; mov.u64 %rd3, sh; add.u64 %rd3, %rd3, %rd2; cvta.shared.u64 %rd3, %rd3;\n" \
+	"mov.u64 %rd4, lo; cvta.local.u64 %rd4, %rd4; mov.b64 %rd5, in; cvta.param.u64 %rd5, %rd5; add.u64 %rd6, %rd0, 16;\n" \
+	"setp.eq.u32 %p1, %r1, 1; selp.b64 %rd6, %rd3, %rd6, %p1; setp.eq.u32 %p1, %r1, 2; selp.b64 %rd6, %rd4, %rd6, %p1;\n" bad \
+	"add.u32 %r2, %r0, 1; add.u32 %r3, %r0, 2; add.u32 %r4, %r0, 3; st.v4.u32 [%rd6], {%r0, %r2, %r3, %r4};\n" \
+	"ld.v4.u32 {%r5, %r6, %r7, %r8}, [%rd6]; add.u32 %r5, %r5, %r6; add.u32 %r7, %r7, %r8; add.u32 %r5, %r5, %r7; st.global.u32 [%rd0], %r5;\n" \
+	"setp.eq.u32 %p2, %r1, 3; selp.b64 %rd6, %rd5, %rd6, %p2; ld.u64 %rd7, [%rd6]; st.global.u64 [%rd0+8], %rd7;\n"
+KERNEL("mixed", PICK(""))
+KERNEL("mixedbad", PICK("setp.eq.u32 %p3, %r0, 22; selp.b64 %rd6, 16, %rd6, %p3;\n"))
+KERNEL("mixedmis", PICK("setp.eq.u32 %p3, %r0, 21; selp.b64 %rd8, 8, 0, %p3; add.u64 %rd6, %rd6, %rd8;\n"))
+KERNEL("mixedover", PICK("setp.eq.u32 %p3, %r0, 18; selp.b64 %rd8, 65536, 0, %p3; add.u64 %rd6, %rd6, %rd8;\n"))
 KERNEL("lmis", ".local .align 8 .b8 lo[32]; mov.u64 %rd6, lo; st.local.u32 [%rd6+2], %r0;\n")
 KERNEL("lover", ".local .align 8 .b8 lo[32]; mov.u64 %rd6, lo; ld.local.u32 %r1, [%rd6+65536]; st.global.u32 [%rd0], %r1;\n")
 KERNEL("lneg", ".local .align 8 .b8 lo[32]; mov.u64 %rd6, lo; ld.local.u32 %r1, [%rd6+-65536]; st.global.u32 [%rd0], %r1;\n")
@@ -132,6 +144,21 @@ static void test_spaces(struct kt *t, struct args *p, const char *be)
 	t->shared_dyn = 0;
 }
 
+/* One instruction, lanes in different spaces. */
+static void test_mixed(struct kt *t, struct args *p, const char *be)
+{
+	uint32_t bad = 0;
+
+	is_int(KT_RUN(t, "mixed", KT1(1), KT1(32), *p), BE_RUN_DONE, "%s: lanes in different spaces", be);
+	for (uint32_t i = 0; i < 32; i++) {
+		const uint32_t *w = (uint32_t *)p->out + i * 16;
+
+		bad += w[0] != 4 * i + 6;
+		bad += (i & 3) == 3 ? *(uint64_t *)(w + 2) != (uintptr_t)p->in : w[2] != i || w[3] != i + 1;
+	}
+	is_int(bad, 0, "%s: each has its own", be);
+}
+
 static void faults(struct kt *t, struct args *p, const char *kernel, int status, const char *be)
 {
 	is_int(KT_RUN(t, kernel, KT1(1), KT1(32), *p), BE_RUN_FAULT, "%s: %s faults", be, kernel);
@@ -163,6 +190,10 @@ int main(void)
 		test_sizes(&t, &p, *be);
 		test_vectors(&t, &p, *be);
 		test_spaces(&t, &p, *be);
+		test_mixed(&t, &p, *be);
+		faults(&t, &p, "mixedbad", VGPU_E_ILLEGAL_ADDRESS, *be);
+		faults(&t, &p, "mixedmis", VGPU_E_MISALIGNED, *be);
+		faults(&t, &p, "mixedover", VGPU_E_ILLEGAL_ADDRESS, *be);
 		faults(&t, &p, "lmis", VGPU_E_MISALIGNED, *be);
 		faults(&t, &p, "lover", VGPU_E_ILLEGAL_ADDRESS, *be);
 		faults(&t, &p, "lneg", VGPU_E_ILLEGAL_ADDRESS, *be);

@@ -139,6 +139,19 @@ static val check_window(struct gen_emit *e, int64_t off, unsigned align, const s
 	return any_bit(g, LLVMBuildAnd(g->b, all, gen_splat(g, mask), ""));
 }
 
+/* Of a group's lanes: is it not in lo … lo + size, or not aligned relative to lo? */
+static val outside(struct gen *g, unsigned stride, unsigned align, val addr, val lo, val size)
+{
+	val off = LLVMBuildSub(g->b, addr, lo, "");
+	val last = LLVMBuildSub(g->b, size, LLVMConstInt(g->i64, stride, 0), "");
+	val bad = LLVMBuildICmp(g->b, LLVMIntUGT, off, gen_splat(g, last), "");
+
+	if (align > 1)
+		bad = LLVMBuildOr(g->b, bad, LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, off, gen_const(g, off, 64, align - 1), ""),
+							    LLVMConstNull(LLVMTypeOf(off)), ""), "");
+	return bad;
+}
+
 /* Addresses in lo … lo + size, and aligned relative to lo. */
 static val check_range(struct gen_emit *e, unsigned stride, unsigned align, const struct gen_aff *a, const struct gen_val *v, val lo, val size)
 {
@@ -156,17 +169,8 @@ static val check_range(struct gen_emit *e, unsigned stride, unsigned align, cons
 			bad = LLVMBuildOr(g->b, bad, any_bit(g, LLVMBuildAnd(g->b, off, LLVMConstInt(g->i64, align - 1, 0), "")), "");
 		return bad;
 	}
-	for (unsigned n = 0; n < g->NG; n++) {
-		val off = LLVMBuildSub(g->b, addr_group(e, a, v, n), gen_splat(g, lo), "");
-		val last = LLVMBuildSub(g->b, size, LLVMConstInt(g->i64, stride, 0), "");
-		val bad = LLVMBuildICmp(g->b, LLVMIntUGT, off, gen_splat(g, last), "");
-
-		if (align > 1)
-			bad = LLVMBuildOr(g->b, bad,
-					  LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, off, gen_const(g, off, 64, align - 1), ""),
-							LLVMConstNull(LLVMTypeOf(off)), ""), "");
-		all[n] = active(e, bad, n);
-	}
+	for (unsigned n = 0; n < g->NG; n++)
+		all[n] = active(e, outside(g, stride, align, addr_group(e, a, v, n), gen_splat(g, lo), size), n);
 	return gen_any(g, all, false);
 }
 
@@ -175,37 +179,85 @@ static val ptr_int(struct gen_emit *e, size_t off)
 	return LLVMBuildPtrToInt(e->g->b, load_ctx(e, off, e->g->ptr), e->g->i64, "");
 }
 
-/* Addresses as offsets in each lane's own local memory. */
+/* Where each lane's own local memory begins. */
+static val own_base(struct gen_emit *e, unsigned n)
+{
+	struct gen *g = e->g;
+	val step = load_ctx(e, offsetof(struct sd_ctx, local_stride), g->i64), l[SD_MAX_W];
+
+	for (unsigned k = 0; k < g->G; k++)
+		l[k] = LLVMConstInt(g->i64, n * g->G + k, 0);
+	return LLVMBuildAdd(g->b, LLVMBuildMul(g->b, gen_splat(g, step), LLVMConstVector(l, g->G), ""),
+			    gen_splat(g, ptr_int(e, offsetof(struct sd_ctx, local))), "");
+}
+
+/* Addresses in each lane's own local memory. */
 static val check_own(struct gen_emit *e, unsigned stride, unsigned align, const struct gen_aff *a, const struct gen_val *v)
 {
 	struct gen *g = e->g;
-	val lo = ptr_int(e, offsetof(struct sd_ctx, local)), step = load_ctx(e, offsetof(struct sd_ctx, local_stride), g->i64);
-	struct gen_val off = { .shape = GEN_V };
-	struct gen_aff any = { .s.shape = GEN_V };
+	val size = LLVMConstInt(g->i64, e->f->local_B, 0), all[GEN_MAX_NG];
 
-	for (unsigned n = 0; n < g->NG; n++) {
-		val l[SD_MAX_W], own;
+	for (unsigned n = 0; n < g->NG; n++)
+		all[n] = active(e, outside(g, stride, align, addr_group(e, a, v, n), own_base(e, n), size), n);
+	return gen_any(g, all, false);
+}
 
-		for (unsigned k = 0; k < g->G; k++)
-			l[k] = LLVMConstInt(g->i64, n * g->G + k, 0);
-		own = LLVMBuildMul(g->b, gen_splat(g, step), LLVMConstVector(l, g->G), "");
-		own = LLVMBuildAdd(g->b, own, gen_splat(g, lo), "");
-		off.v[n] = LLVMBuildSub(g->b, addr_group(e, a, v, n), own, "");
+static val shared_size(struct gen_emit *e)
+{
+	return gen_cut(e->g, load_ctx(e, offsetof(struct sd_ctx, shared_B), e->g->i32), 64);
+}
+
+/* The parameters are read only. */
+static bool may_be_param(const struct gen_emit *e, const struct gen_insn *t, unsigned stride)
+{
+	return t->i->op == IR_OP_ld && e->g->entry->param_bytes >= stride;
+}
+
+/* Each lane may be in another space: what is left of `bad` are those that are in none. */
+static val check_lanes(struct gen_emit *e, const struct gen_insn *t, unsigned stride, unsigned align, const struct gen_aff *a,
+		       const struct gen_val *v)
+{
+	struct gen *g = e->g;
+	val mask = load_ctx(e, offsetof(struct sd_ctx, win_mask), g->i64), lo[4], size[4], all = NULL;
+	unsigned spaces = 2;
+
+	lo[0] = gen_splat(g, LLVMBuildAnd(g->b, load_ctx(e, offsetof(struct sd_ctx, win_base), g->i64), mask, ""));
+	size[0] = LLVMBuildNeg(g->b, mask, "");
+	lo[1] = gen_splat(g, ptr_int(e, offsetof(struct sd_ctx, shared)));
+	size[1] = shared_size(e);
+	if (may_be_param(e, t, stride)) {
+		lo[spaces] = gen_splat(g, ptr_int(e, offsetof(struct sd_ctx, params)));
+		size[spaces++] = LLVMConstInt(g->i64, g->entry->param_bytes, 0);
 	}
-	return check_range(e, stride, align, &any, &off, LLVMConstInt(g->i64, 0, 0), LLVMConstInt(g->i64, e->f->local_B, 0));
+	if (e->f->local_B)
+		size[spaces++] = LLVMConstInt(g->i64, e->f->local_B, 0);
+	for (unsigned n = 0; n < g->NG; n++) {
+		val bad = NULL;
+
+		if (e->f->local_B)
+			lo[spaces - 1] = own_base(e, n);
+		for (unsigned k = 0; k < spaces; k++) {
+			val out = gen_mask_bits(g, active(e, outside(g, stride, align, addr_group(e, a, v, n), lo[k], size[k]), n));
+
+			bad = bad ? LLVMBuildAnd(g->b, bad, out, "") : out;
+		}
+		all = all ? LLVMBuildOr(g->b, all, bad, "") : bad;
+	}
+	return LLVMBuildICmp(g->b, LLVMIntNE, all, LLVMConstNull(LLVMTypeOf(all)), "");
 }
 
 val gen_check_block(struct gen_emit *e, const struct gen_insn *t, unsigned stride, const struct gen_aff *a, const struct gen_val *v)
 {
 	struct gen *g = e->g;
-	val size = gen_cut(g, load_ctx(e, offsetof(struct sd_ctx, shared_B), g->i32), 64);
 	unsigned align = MIN(stride, 16u);
-	val bad = check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, shared)), size);
+	val bad;
 
+	if (a->s.shape == GEN_V)
+		return check_lanes(e, t, stride, align, a, v);
+	bad = check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, shared)), shared_size(e));
 	if (e->f->local_B)
 		bad = LLVMBuildAnd(g->b, bad, check_own(e, stride, align, a, v), "");
-	/* the parameters are read only */
-	if (t->i->op == IR_OP_ld && g->entry->param_bytes >= stride)
+	if (may_be_param(e, t, stride))
 		bad = LLVMBuildAnd(g->b, bad, check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, params)),
 							  LLVMConstInt(g->i64, g->entry->param_bytes, 0)), "");
 	return bad;
@@ -464,7 +516,7 @@ val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, con
 	switch (space) {
 	case IR_SPACE_SHARED:
 		base = ptr_int(e, offsetof(struct sd_ctx, shared));
-		size = gen_cut(g, load_ctx(e, offsetof(struct sd_ctx, shared_B), g->i32), 64);
+		size = shared_size(e);
 		break;
 	case IR_SPACE_PARAM:
 		base = ptr_int(e, offsetof(struct sd_ctx, params));
