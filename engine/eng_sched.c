@@ -282,7 +282,7 @@ static bool take_chunk(struct eng_job *j, struct visitor *v)
 		return false;
 	n = v->here ? CHUNK_HERE : left / (4 * j->e->sched.n_threads + 1);
 	n = MAX(n, 1ull);
-	n = MAX(n, v->ahead);
+	n = MAX(n, v->ahead / 4);
 	n = MIN(n, left);
 	n = MIN(n, j->chunk_max);
 	*ch = (struct chunk){ j->next_unit, j->next_unit + n };

@@ -445,6 +445,10 @@ static void head(struct gen *g, struct vgpu_buf *out)
 	    g->soff[2] + 2 * n * g->sesz[2], 4 * n);
 	say(&h, "mov.u32 %%tx, %%tid.x;\nmov.u32 %%ty, %%tid.y;\nmov.u32 %%tz, %%tid.z;\nmov.u32 %%lane, %%laneid;\nmov.u32 %%cta, %%ctaid.x;\n");
 	say(&h, "mad.lo.u32 %%wid, %%tz, %u, %%ty;\nmad.lo.u32 %%lin, %%wid, %u, %%tx;\nmad.lo.u32 %%gtid, %%cta, %u, %%lin;\n", g->block.y, g->block.x, n);
+	/* what nobody wrote to is what the block before has left there */
+	say(&h, "mov.u32 %%v0, 0;\n");
+	for (unsigned k = 0; k < 64; k += 16)
+		say(&h, "st.local.v4.b32 [depot+%u], {%%v0, %%v0, %%v0, %%v0};\n", k);
 	say(&h, "ld.param.u64 %%mem0, [mem];\n");
 	for (unsigned k = 1; k < N_REGIONS; k++)
 		say(&h, "add.u64 %%mem%u, %%mem%u, %u;\n", k, k - 1, REGION_B);

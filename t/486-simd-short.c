@@ -1,8 +1,10 @@
 /*
  * t/486: what compiled code does in one go: short blocks in a row, branches
- * about a bound that a few scalars tell, and atomics that wait for the next.
+ * about a bound that a few scalars tell, atomics that wait for the next, and
+ * rows of a matrix, a group of lanes at a time.
  * Every kernel on each backend, against what C says.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +272,71 @@ static void test_atomics(const char *be)
 	kt_close(&t);
 }
 
+/* ---- rows ---- */
+
+/* walk(out, a, b, n): of n x n matrices, n even: dot products of rows and columns, and of each row's neighbours; blocks of 16 x 16 */
+static const char walk_text[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	".visible .entry walk(.param .u64 out, .param .u64 a, .param .u64 b, .param .u32 n)\n{\n"
+	"	.reg .pred %p<3>; .reg .b32 %r<20>; .reg .f32 %f<20>; .reg .b64 %d<20>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u64 %d2, [a]; ld.param.u64 %d3, [b]; ld.param.u32 %r1, [n];\n"
+	"	mov.u32 %r2, %tid.x; mov.u32 %r3, %tid.y; mov.u32 %r4, %ctaid.x; mov.u32 %r5, %ctaid.y; mov.u32 %r6, %ntid.x; mov.u32 %r7, %ntid.y;\n"
+	"	mad.lo.s32 %r8, %r4, %r6, %r2; mad.lo.s32 %r9, %r5, %r7, %r3; mul.lo.s32 %r10, %r9, %r1;\n"
+	"	mul.wide.s32 %d4, %r10, 4; add.s64 %d5, %d2, %d4; mul.wide.s32 %d6, %r8, 4; add.s64 %d7, %d3, %d6; mul.wide.s32 %d8, %r1, 4;\n"
+	"	mov.f32 %f1, 0f00000000; mov.f32 %f2, 0f3F800000; mov.u32 %r11, 0;\n"
+	"AGAIN: ld.global.f32 %f3, [%d5]; ld.global.f32 %f4, [%d7]; fma.rn.f32 %f1, %f3, %f4, %f1; ld.global.f32 %f5, [%d5+4];\n"
+	"	add.s64 %d9, %d7, %d8; mul.rn.f32 %f6, %f3, %f5; ld.global.f32 %f4, [%d9]; fma.rn.f32 %f1, %f5, %f4, %f1; add.rn.f32 %f2, %f2, %f6;\n"
+	"	sub.f32 %f3, %f2, %f1; mul.f32 %f3, %f3, 0f3F000000; add.s64 %d7, %d9, %d8; add.s64 %d5, %d5, 8; neg.f32 %f7, %f3;\n"
+	"	add.s32 %r11, %r11, 2; setp.lt.s32 %p1, %r11, %r1; @%p1 bra AGAIN;\n"
+	"	add.s32 %r12, %r10, %r8; mul.wide.s32 %d10, %r12, 4; add.s64 %d11, %d1, %d10; fma.rn.f32 %f8, %f7, %f2, %f1; st.global.f32 [%d11], %f8; ret;\n}\n";
+
+static float walk_of(const float *a, const float *b, uint32_t n, uint32_t row, uint32_t col)
+{
+	float f1 = 0, f2 = 1, f3 = 0;
+
+	for (uint32_t k = 0; k < n; k += 2) {
+		float x = a[row * n + k], y = a[row * n + k + 1];
+
+		f1 = fmaf(x, b[k * n + col], f1);
+		f1 = fmaf(y, b[(k + 1) * n + col], f1);
+		f2 += x * y;
+		f3 = (f2 - f1) * 0.5f;
+	}
+	return fmaf(-f3, f2, f1);
+}
+
+static void test_walk(const char *be)
+{
+	const uint32_t n = 48;
+	float *a, *b, *o, want;
+	uint32_t bad = 0;
+	struct kt t;
+
+	setenv("VGPU_SIMD", "tier1", 1);
+	kt_must_open(&t, be, walk_text);
+	a = kt_alloc(&t, n * n * 4);
+	b = kt_alloc(&t, n * n * 4);
+	o = kt_alloc(&t, n * n * 4);
+	struct { void *o, *a, *b; uint32_t n; } p = { o, a, b, n };
+
+	for (uint32_t k = 0; k < n * n; k++) {
+		a[k] = (float)(k * 2654435761u >> 16) / 65536 - .5f;
+		b[k] = (float)(k * 2246822519u >> 16) / 65536 - .5f;
+	}
+	is_int(KT_RUN(&t, "walk", ((struct kt_dim){ 3, 3, 1 }), ((struct kt_dim){ 16, 16, 1 }), p), BE_RUN_DONE, "%s: rows and columns", be);
+	for (uint32_t k = 0; k < n * n; k++) {
+		want = walk_of(a, b, n, k / n, k % n);
+		bad += memcmp(&want, &o[k], 4) != 0;
+	}
+	is_int(bad, 0, "%s: each product, to the bit", be);
+	p.n = 50;
+	p.a = (char *)a + 2;
+	is_int(KT_RUN(&t, "walk", KT1(1), ((struct kt_dim){ 16, 16, 1 }), p), BE_RUN_FAULT, "%s: rows that aren't aligned", be);
+	is_int(t.fault.status, VGPU_E_MISALIGNED, "%s: %s", be, t.fault.text);
+	kt_close(&t);
+	unsetenv("VGPU_SIMD");
+}
+
 int main(void)
 {
 	plan_lazy();
@@ -279,6 +346,7 @@ int main(void)
 		test_smid(*be);
 		test_bounds(*be);
 		test_atomics(*be);
+		test_walk(*be);
 	}
 	return 0;
 }

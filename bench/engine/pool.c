@@ -16,7 +16,7 @@
 #include "util/sys.h"
 
 #define SPINS 4000
-#define CHUNK_TICKS 4000             /* of the time stamp counter: what a chunk should last, that taking it isn't what costs */
+#define CHUNK_TICKS 1500             /* of the time stamp counter: what a chunk should last, that taking it isn't what costs */
 
 struct work {
 	const struct be_ops *ops;

@@ -24,7 +24,7 @@
 #define STEP_MIN_B 65536
 #define PAGE_B 4096
 /* Vector instructions between asking and loading, and the most rounds of a loop that this may be. */
-#define AHEAD_INSNS 4096
+#define AHEAD_INSNS 1024
 #define AHEAD_ROUNDS 16
 
 enum {
@@ -253,7 +253,7 @@ void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
 	from = LLVMBuildAdd(g->b, base, x->ahead, "");
 	for (unsigned at = 0; at < bytes; at += 64) {
 		/* for reading, into the cache's first or second level, data */
-		val args[] = { mem_to_ptr(g, mem_offset(g, from, min + at)), LLVMConstInt(g->i32, 0, 0), LLVMConstInt(g->i32, 2, 0),
+		val args[] = { mem_to_ptr(g, mem_offset(g, from, min + at)), LLVMConstInt(g->i32, 0, 0), LLVMConstInt(g->i32, far ? 3 : 2, 0),
 			       LLVMConstInt(g->i32, 1, 0) };
 
 		gen_intrinsic(g, "llvm.prefetch", &g->ptr, 1, args, 4);

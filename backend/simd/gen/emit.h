@@ -53,6 +53,7 @@ struct gen_emit {
 		uint8_t space;
 		const struct gen_insn *last;
 	} covered;
+	struct gen_rows *rows;             /* rows.c: what waits in the block; NULL: nothing does */
 	struct gen_late late;              /* of the block that is emitted */
 	val switch_;
 	val scratch[3];                    /* shared_fn.c's memory */
@@ -68,6 +69,14 @@ void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x);
 int gen_emit_func(struct gen_emit *e);
 /* To sd_ctx.live: lanes that have not ended. */
 void gen_put_live(struct gen_emit *e);
+
+/* ---- rows.c: group by group, in world 0 ---- */
+void gen_rows_begin(struct gen_emit *e, uint32_t b);
+/* The instruction waits for others; else it is the caller's. */
+bool gen_rows_take(struct gen_emit *e, const struct gen_insn *t);
+/* What waits is done. */
+void gen_rows_do(struct gen_emit *e);
+void gen_rows_end(struct gen_emit *e);
 
 /* ---- bound.c: branches about a bound ---- */
 /* What sets the condition at the end of block b, when it is a bound that a few scalars tell about; NULL. */
@@ -136,6 +145,8 @@ unsigned gen_gang_scattered(const struct gen_func *f);
 
 /* ---- insn.c ---- */
 void gen_insn(struct gen_emit *e, const struct gen_insn *t);
+/* Group n of what a simple element-wise instruction makes of these operands. */
+val gen_elem_group(struct gen_emit *e, const struct gen_insn *t, const struct gen_val *src, unsigned n);
 /* Value of an operand, cut to bits (0: as it is). number: a NaN's bits don't matter. */
 void gen_operand(struct gen_emit *e, const struct gen_insn *t, const struct ir_opnd *o, unsigned bits, bool number, struct gen_val *out);
 /* Number of the reference to an instruction, for calls of the run time. */

@@ -592,6 +592,17 @@ static bool elem_once(struct gen_emit *e, const struct gen_insn *t, const struct
 	return true;
 }
 
+val gen_elem_group(struct gen_emit *e, const struct gen_insn *t, const struct gen_val *src, unsigned n)
+{
+	struct gen_val d[2] = { 0 }, cc = { .shape = GEN_U, .u = LLVMConstInt(e->g->i1, 0, 0) }, cc_out;
+
+	if (!elem_once(e, t, src, &cc, n, false, d, &cc_out)) {
+		e->failed = true;
+		return NULL;
+	}
+	return widen(e->g, t->i, d[0].v[n], e->f->regs.v[gen_reg_of(t->inst, t->i->dst[0].reg)].bits);
+}
+
 static bool try_elem(struct gen_emit *e, const struct gen_insn *t)
 {
 	struct gen *g = e->g;

@@ -44,6 +44,8 @@ val mem_to_ptr(struct gen *g, val addr);
 val mem_offset(struct gen *g, val base, int64_t off);
 val mem_load(struct acc *x, LLVMTypeRef t, val addr, unsigned align);
 void mem_store(struct acc *x, val v, val addr, unsigned align);
+/* Group n of an access of one element, all lanes, as its register has it. */
+val mem_load_group(struct acc *x, unsigned n);
 val mem_shuffle(struct gen *g, val v, const int *pick, unsigned n);
 bool mem_has_masked(const struct gen *g, unsigned size);
 /* One lane after the other: in: stores these; NULL: loads into out. */

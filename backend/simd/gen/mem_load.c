@@ -239,6 +239,16 @@ static void load_groups(struct acc *x, struct gen_val *out)
 	}
 }
 
+val mem_load_group(struct acc *x, unsigned n)
+{
+	struct group r;
+	val v;
+
+	mem_group(x, n, &r);
+	load_full(x, &r, &v);
+	return extend(x->e->g, x->t->i, v, x->e->f->regs.v[dst_reg(x->t, 0)].bits);
+}
+
 void gen_ld(struct gen_emit *e, const struct gen_insn *t)
 {
 	struct gen_val out[8];

@@ -611,13 +611,16 @@ static void insns(struct gen_emit *e, uint32_t b, const struct gen_insn *but)
 {
 	const struct gen_block *k = &e->f->blocks.v[b];
 
+	if (!e->world)
+		gen_rows_begin(e, b);
 	for (size_t n = 0; n < k->insns.n && !e->failed; n++) {
-		if (&k->insns.v[n] == but)
+		if (&k->insns.v[n] == but || gen_rows_take(e, &k->insns.v[n]))
 			continue;
 		if (!may_overtake(e->g, &k->insns.v[n]))
 			gen_atom_do_late(e->g, &e->late);
 		gen_insn(e, &k->insns.v[n]);
 	}
+	gen_rows_end(e);
 	gen_atom_do_late(e->g, &e->late);
 }
 
