@@ -156,12 +156,16 @@ void gen_row_call(struct gen_emit *e, const struct gen_insn *t);
 void gen_row_result(struct gen_emit *e, const struct gen_insn *t, uint32_t r, struct gen_val *x);
 void gen_guard_check(struct gen_emit *e, const struct gen_insn *t, val *bad);
 val gen_load_ctx(struct gen_emit *e, size_t off, LLVMTypeRef t);
+/* Of the launch, the block or the gang: the same for as long as the function runs. */
+val gen_load_const(struct gen_emit *e, size_t off, LLVMTypeRef t);
 void gen_store_ctx(struct gen_emit *e, size_t off, val v);
 val gen_call_rt(struct gen_emit *e, size_t off, LLVMTypeRef ret, val *args, unsigned n);
-void gen_sreg(struct gen_emit *e, uint32_t sreg, struct gen_val *out);
 val gen_any(struct gen *g, const val *groups, bool all);   /* i1: any (all) lanes set */
 LLVMBasicBlockRef gen_new_bb(struct gen_emit *e, const char *name);
 void gen_at(struct gen_emit *e, LLVMBasicBlockRef bb);
+
+/* ---- sreg.c ---- */
+void gen_sreg(struct gen_emit *e, uint32_t sreg, struct gen_val *out);
 
 /* ---- mem.c ---- */
 void gen_ld(struct gen_emit *e, const struct gen_insn *t);
