@@ -252,6 +252,52 @@ static const char sides[] =
 	"	setp.lt.u32 %p7, %r2, 999; @!%p7 bra END; st.global.u32 [%d6+8], %r6; st.global.u32 [%d6+12], %r10;\n"
 	"END: ret;\n}\n";
 
+/* Branches in a branch, of which none, one or the other is by the opposite; and three deep. */
+#define BIT(n) "and.b32 %r3, %r2, " #n "; setp.ne.u32 %p" #n ", %r3, 0; "
+static const char nested[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	".visible .entry nested(.param .u64 out, .param .u64 in)\n{\n"
+	"	.reg .pred %p<5>; .reg .b32 %r<9>; .reg .b64 %d<9>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u64 %d2, [in];\n"
+	"	mov.u32 %r1, %tid.x; mul.wide.u32 %d3, %r1, 4; add.s64 %d4, %d2, %d3; ld.global.u32 %r2, [%d4];\n"
+	"	mul.wide.u32 %d5, %r1, 16; add.s64 %d6, %d1, %d5; add.u32 %r4, %r2, 1; add.u32 %r5, %r2, 2; add.u32 %r6, %r2, 3; add.u32 %r7, %r2, 4;\n"
+	"	" BIT(1) "@%p1 bra A; " BIT(2) "@%p2 bra A; xor.b32 %r4, %r4, 17;\n"
+	"A:	" BIT(1) "@!%p1 bra B; " BIT(2) "@!%p2 bra B; add.u32 %r5, %r5, %r4;\n"
+	"B:	" BIT(1) "@%p1 bra C; " BIT(2) "@!%p2 bra C; mul.lo.u32 %r6, %r6, 3;\n"
+	"C:	" BIT(1) "@!%p1 bra D; " BIT(2) "@%p2 bra D; " BIT(4) "@%p4 bra D; sub.u32 %r7, %r7, %r6;\n"
+	"D:	st.global.v4.u32 [%d6], {%r4, %r5, %r6, %r7}; ret;\n}\n";
+
+static void nested_of(uint32_t v, uint32_t o[4])
+{
+	bool p = v & 1, q = v & 2, r = v & 4;
+
+	o[0] = !p && !q ? (v + 1) ^ 17 : v + 1;
+	o[1] = p && q ? v + 2 + o[0] : v + 2;
+	o[2] = !p && q ? (v + 3) * 3 : v + 3;
+	o[3] = p && !q && !r ? v + 4 - o[2] : v + 4;
+}
+
+static void test_nested(const char *be)
+{
+	struct kt t;
+	uint32_t *in, *o, want[4], bad = 0;
+
+	kt_must_open(&t, be, nested);
+	in = kt_alloc(&t, 256 * 4);
+	o = kt_alloc(&t, 256 * 16);
+	struct { void *o, *in; } p = { o, in };
+
+	for (uint32_t k = 0; k < 256; k++)
+		in[k] = k < 64 ? 5 : k * 2654435761u >> 25;
+	is_int(KT_RUN(&t, "nested", KT1(1), KT1(250), p), BE_RUN_DONE, "%s: small branches in small branches", be);
+	for (uint32_t k = 0; k < 250; k++) {
+		nested_of(in[k], want);
+		bad += memcmp(want, o + 4 * k, 16) != 0;
+	}
+	is_int(bad, 0, "%s: every lane went its own way", be);
+	kt_close(&t);
+}
+
 static void sides_of(uint32_t tid, uint32_t v, uint32_t o[4])
 {
 	uint32_t a = v, b = tid, c = 7;
@@ -325,6 +371,7 @@ int main(void)
 		test_cancel(&t, *be);
 		kt_close(&t);
 		test_sides(*be);
+		test_nested(*be);
 	}
 	free(flow);
 	return 0;

@@ -2,7 +2,8 @@
  * ifconv.c: small branches become guards. Where lanes may disagree about a
  * branch around a few instructions that only compute, all lanes run them, and
  * a guard keeps the old values where the branch would have been taken: that
- * costs less than to part and to meet again. Stores among them are masked.
+ * costs less than to part and to meet again. Stores among them are masked. A
+branch within such a branch is converted first: its guard is made to hold both.
  *
  * Only for registers that are vectors anyway: a gang that does agree keeps its
  * uniform values and patterns behind a branch.
@@ -15,7 +16,7 @@
 #define STORE_COST 3
 #define ROUNDS_MAX 4               /* branches within branches */
 
-/* What an instruction costs; more than COST_MAX: it has to stay behind its branch. */
+/* What an instruction costs, whatever its guard; more than COST_MAX: it has to stay behind its branch. */
 static unsigned cost_of(const struct gen_insn *t)
 {
 	const struct ir_insn *i = t->i;
@@ -28,7 +29,7 @@ static unsigned cost_of(const struct gen_insn *t)
 	if (i->op == IR_OP_st && !i->guard && i->order == IR_ORD_WEAK && i->vec <= 1 && ir_type_bits(i->type) <= 64 &&
 	    i->src[0].mem_base == IR_BASE_REG)
 		return STORE_COST;
-	if (i->guard || (i->flags & IR_F_CC) || i->n_dst != 1 || i->dst[0].kind != IR_OPND_REG)
+	if ((i->flags & IR_F_CC) || i->n_dst != 1 || i->dst[0].kind != IR_OPND_REG)
 		return COST_MAX + 1;
 	switch (i->op) {
 	case IR_OP_mov:
@@ -91,6 +92,80 @@ static void see_def(void *arg, uint32_t r)
 	s->keeps |= lives;
 }
 
+/* ---- guards behind a branch ---- */
+
+static uint32_t guard_of(const struct gen_insn *t)
+{
+	return t->kind == GEN_I_IR && t->i->guard ? gen_reg_of(t->inst, t->i->guard - 1) : GEN_NONE;
+}
+
+static bool defines(const struct gen_insn *t, uint32_t reg)
+{
+	for (unsigned n = 0; n < t->i->n_dst; n++)
+		if (t->i->dst[n].kind == IR_OPND_REG && gen_reg_of(t->inst, t->i->dst[n].reg) == reg)
+			return true;
+	return false;
+}
+
+/*
+ * Can the guard of instruction n, which a branch within the block has become, hold what the branch to the block says, too?
+ * Where the block sets it for nobody else, and it is asked for in one way.
+ */
+static bool can_combine(const struct side *s, const struct gen_block *k, size_t n)
+{
+	uint32_t p = guard_of(&k->insns.v[n]);
+	bool set = false;
+
+	if (gen_in(s->live, p) || (s->live2 && gen_in(s->live2, p)))
+		return false;
+	for (size_t m = 0; m < k->insns.n; m++) {
+		const struct gen_insn *t = &k->insns.v[m];
+
+		if (t->kind != GEN_I_IR)
+			return false;
+		if (defines(t, p) && (t->i->guard || m > n))
+			return false;
+		set |= m < n && defines(t, p);
+		if (guard_of(t) == p && t->i->guard_neg != k->insns.v[n].i->guard_neg)
+			return false;
+	}
+	return set;
+}
+
+/* Instruction n sets a guard of later ones: how they ask for it (1: they want it false); -1: it does not. */
+static int sets_guard(const struct gen_block *k, size_t n)
+{
+	for (size_t m = n + 1; m < k->insns.n; m++) {
+		uint32_t p = guard_of(&k->insns.v[m]);
+
+		if (p != GEN_NONE && defines(&k->insns.v[n], p))
+			return k->insns.v[m].i->guard_neg;
+	}
+	return -1;
+}
+
+/* The register that t sets, together with pred (neg: its opposite); NULL: no memory. */
+static const struct ir_insn *combined(struct gen_func *f, const struct gen_insn *t, uint32_t guard, uint32_t pred, bool neg, bool wanted_false)
+{
+	struct ir_insn *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return NULL;
+	i->op = wanted_false ? IR_OP_or : IR_OP_and;
+	i->type = IR_T_PRED;
+	i->n_dst = 1;
+	i->n_src = 2;
+	i->dst[0] = i->src[0] = (struct ir_opnd){ .kind = IR_OPND_REG, .reg = guard };
+	i->src[1] = (struct ir_opnd){ .kind = IR_OPND_REG, .reg = pred - t->inst->reg0, .neg = wanted_false ? !neg : neg };
+	i->loc = t->i->loc;
+	if (vgpu_vec_push(&f->made, i))
+		return i;
+	free(i);
+	return NULL;
+}
+
+/* ---- sides ---- */
+
 /* Can block b, which a branch of a alone leads to, be run by all lanes? */
 static bool is_side(const struct gen_func *f, uint32_t a, uint32_t b, uint32_t join, const uint64_t *live2)
 {
@@ -108,6 +183,10 @@ static bool is_side(const struct gen_func *f, uint32_t a, uint32_t b, uint32_t j
 		stores |= k->insns.v[n].kind == GEN_I_IR && k->insns.v[n].i->op == IR_OP_st;
 
 		cost += cost_of(&k->insns.v[n]);
+		if (k->insns.v[n].kind == GEN_I_IR && k->insns.v[n].i->guard) {
+			s.bad |= !can_combine(&s, k, n);
+			cost++;
+		}
 		gen_defs(f, &k->insns.v[n], see_def, &s);
 		/* the guard is a register of the instruction's own function */
 		if (cost > COST_MAX || s.bad || !inst || s.pred < inst->reg0 || s.pred - inst->reg0 >= inst->in->ir->n_regs)
@@ -132,6 +211,23 @@ static const struct ir_insn *guarded(struct gen_func *f, const struct gen_insn *
 	return NULL;
 }
 
+/* What instruction n of b sets is made to hold pred, too, if it guards others. */
+static int combine(struct gen_func *f, uint32_t a, uint32_t b, size_t n, uint32_t pred, bool neg)
+{
+	const struct gen_block *k = &f->blocks.v[b];
+	struct gen_insn t = k->insns.v[n];
+	int wanted_false = t.kind == GEN_I_IR && !t.i->guard ? sets_guard(k, n) : -1;
+	uint32_t reg = GEN_NONE;
+
+	if (wanted_false < 0)
+		return 0;
+	for (size_t m = n + 1; m < k->insns.n && reg == GEN_NONE; m++)
+		if (guard_of(&k->insns.v[m]) != GEN_NONE && defines(&t, guard_of(&k->insns.v[m])))
+			reg = k->insns.v[m].i->guard - 1;
+	t.i = combined(f, &t, reg, pred, neg, wanted_false);
+	return t.i && vgpu_vec_push(&f->blocks.v[a].insns, t) ? 0 : -VGPU_E_NOMEM;
+}
+
 static int take(struct gen_func *f, uint32_t a, uint32_t b, uint32_t join, const uint64_t *live2, bool neg)
 {
 	struct side s = { .f = f, .live = f->blocks.v[join].live_in, .live2 = live2, .pred = GEN_NONE };
@@ -143,9 +239,12 @@ static int take(struct gen_func *f, uint32_t a, uint32_t b, uint32_t join, const
 		s.keeps = t.kind == GEN_I_IR && t.i->op == IR_OP_st;
 		gen_defs(f, &t, see_def, &s);
 		t.masked = s.keeps && t.i->op == IR_OP_st;
-		if (s.keeps)
+		/* a guard of its own holds both */
+		if (s.keeps && !(t.kind == GEN_I_IR && t.i->guard))
 			t.i = guarded(f, &t, pred, neg);
 		if (!t.i || !vgpu_vec_push(&f->blocks.v[a].insns, t))
+			return -VGPU_E_NOMEM;
+		if (combine(f, a, b, n, pred, neg))
 			return -VGPU_E_NOMEM;
 	}
 	return 0;
