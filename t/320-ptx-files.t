@@ -1,5 +1,5 @@
 #!/bin/bash
-# 320-ptx-files: what nvcc makes parses; printing is stable; messages are as they were; products and sums fuse as ptxas does.
+# 320-ptx-files: what nvcc makes parses; printing is stable; messages are as they were; products and sums fuse as ptxas does; constants are copied.
 . "${VGPU_TOP_SRCDIR:-$(dirname "$0")/..}/t/lib/tap.sh"
 PTXC=$TOP_BUILD/tools/ptxc
 D=$TOP_SRC/t/data/ptx
@@ -50,6 +50,21 @@ fuse "the product is its own source" "mul.f32 %f1,%f1,%f2; add.f32 %f7,%f1,%f3; 
 OPT=-s
 fuse "strict" "mul.f32 %f5,%f1,%f2; add.f32 %f7,%f5,%f3; $ST" 'mul.f32 %f5, %f1, %f2;add.f32 %f7, %f5, %f3;'
 OPT=
+
+# copy NAME BODY WANT: the movs as they are then
+copy() {
+	{
+		printf '.version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 p)\n{\n'
+		printf '.reg .b32 %%r<9>; .reg .f32 %%f<9>; .reg .b64 %%d<9>; .reg .pred %%p<3>;\n%s\nret;\n}\n' "$2"
+	} >"$T/f.ptx"
+	is "$1" "$("$PTXC" "$T/f.ptx" 2>&1 | grep -E 'mov\.|error' | sed 's/[[:space:]]*//' | tr -d '\n')" "$3"
+}
+copy "copies of a constant" 'mov.u32 %r1, 7; mov.u32 %r2, %r1; mov.b32 %r3, %r2;' 'mov.u32 %r1, 7;mov.u32 %r2, 7;mov.b32 %r3, 7;'
+copy "written in between" 'mov.u32 %r1, 7; add.u32 %r1, %r1, %r4; mov.u32 %r2, %r1;' 'mov.u32 %r1, 7;mov.u32 %r2, %r1;'
+copy "written as part of a vector" 'mov.u32 %r1, 7; mov.b64 {%r1, %r3}, %d1; mov.u32 %r2, %r1;' 'mov.u32 %r1, 7;mov.b64 {%r1, %r3}, %d1;mov.u32 %r2, %r1;'
+copy "a constant for some lanes" '@%p1 mov.u32 %r1, 7; mov.u32 %r2, %r1;' '@%p1 mov.u32 %r1, 7;mov.u32 %r2, %r1;'
+copy "a copy for some lanes" 'mov.u32 %r1, 7; @%p1 mov.u32 %r2, %r1; mov.u32 %r3, %r2;' 'mov.u32 %r1, 7;@%p1 mov.u32 %r2, 7;mov.u32 %r3, %r2;'
+copy "another block" 'mov.u32 %r1, 7; @%p1 bra L; add.u32 %r4, %r4, %r1; L: mov.u32 %r2, %r1;' 'mov.u32 %r1, 7;mov.u32 %r2, %r1;'
 
 list() { "$PTXC" -l "$D/basics.sm_75.ptx" | grep " $1 "; }
 like "lock spins" "$(list lock)" ' spins'
