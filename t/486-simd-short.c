@@ -290,6 +290,43 @@ static const char walk_text[] =
 	"	add.s32 %r11, %r11, 2; setp.lt.s32 %p1, %r11, %r1; @%p1 bra AGAIN;\n"
 	"	add.s32 %r12, %r10, %r8; mul.wide.s32 %d10, %r12, 4; add.s64 %d11, %d1, %d10; fma.rn.f32 %f8, %f7, %f2, %f1; st.global.f32 [%d11], %f8; ret;\n}\n";
 
+/* shift(p): within a warp all lanes load before any stores; in a block of 256 */
+static const char shift_text[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	".visible .entry shift(.param .u64 p, .param .u64 q)\n{\n"
+	"	.reg .b32 %r<4>; .reg .f32 %f<6>; .reg .b64 %d<8>;\n"
+	"	ld.param.u64 %d1, [p]; ld.param.u64 %d5, [q]; mov.u32 %r1, %tid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d3, %d1, %d2;\n"
+	"	ld.global.f32 %f1, [%d3]; add.f32 %f2, %f1, %f1; st.global.f32 [%d3+4], %f2;\n"
+	"	add.s64 %d6, %d5, %d2; ld.global.f32 %f3, [%d6]; ld.global.f32 %f4, [%d6+4]; mul.rn.f32 %f5, %f3, %f4; st.global.f32 [%d6], %f5;\n"
+	"	ret;\n}\n";
+
+static void test_shift(const char *be)
+{
+	uint32_t bad = 0;
+	float *p, *q;
+	struct kt t;
+
+	setenv("VGPU_SIMD", "tier1", 1);
+	kt_must_open(&t, be, shift_text);
+	p = kt_alloc(&t, 257 * 4);
+	q = kt_alloc(&t, 257 * 4);
+	struct { void *p, *q; } a = { p, q };
+
+	for (unsigned k = 0; k < 257; k++)
+		p[k] = q[k] = (float)(k + 1);
+	q[100] = NAN;
+	is_int(KT_RUN(&t, "shift", KT1(1), KT1(256), a), BE_RUN_DONE, "%s: lanes that store what the next one has loaded", be);
+	/* what a warp's last lane stores, and the first one of the next loads, is another matter */
+	for (unsigned k = 0; k < 256; k++) {
+		bad += k % 32 > 1 && p[k] != 2 * (float)k;
+		bad += k % 32 != 31 && k != 99 && k != 100 && q[k] != (float)(k + 1) * (float)(k + 2);
+	}
+	is_int(bad, 0, "%s: load first", be);
+	is_int(((uint32_t *)q)[99], 0x7fffffff, "%s: and a NaN is the one there is", be);
+	kt_close(&t);
+	unsetenv("VGPU_SIMD");
+}
+
 static float walk_of(const float *a, const float *b, uint32_t n, uint32_t row, uint32_t col)
 {
 	float f1 = 0, f2 = 1, f3 = 0;
@@ -347,6 +384,7 @@ int main(void)
 		test_bounds(*be);
 		test_atomics(*be);
 		test_walk(*be);
+		test_shift(*be);
 	}
 	return 0;
 }

@@ -116,6 +116,8 @@ void gen_zero_masks(struct gen_emit *e);
 /* The register's value as a number (a NaN's bits don't matter) or with its exact bits. */
 void gen_read(struct gen_emit *e, uint32_t r, struct gen_val *out);
 void gen_read_bits(struct gen_emit *e, uint32_t r, struct gen_val *out);
+/* A group of the register's value, as a number, with its exact bits. */
+val gen_exact(struct gen_emit *e, uint32_t r, val v);
 void gen_write(struct gen_emit *e, uint32_t r, const struct gen_val *x);
 /* To the register's place, at once. */
 void gen_put(struct gen_emit *e, uint32_t r, const struct gen_val *x);

@@ -46,6 +46,7 @@ val mem_load(struct acc *x, LLVMTypeRef t, val addr, unsigned align);
 void mem_store(struct acc *x, val v, val addr, unsigned align);
 /* Group n of an access of one element, all lanes, as its register has it. */
 val mem_load_group(struct acc *x, unsigned n);
+void mem_store_group(struct acc *x, unsigned n, val v);
 val mem_shuffle(struct gen *g, val v, const int *pick, unsigned n);
 bool mem_has_masked(const struct gen *g, unsigned size);
 /* One lane after the other: in: stores these; NULL: loads into out. */

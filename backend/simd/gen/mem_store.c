@@ -186,6 +186,14 @@ static void store_groups(struct acc *x, const struct gen_val *in)
 	}
 }
 
+void mem_store_group(struct acc *x, unsigned n, val v)
+{
+	struct group r;
+
+	mem_group(x, n, &r);
+	store_full(x, &r, &v);
+}
+
 void gen_st(struct gen_emit *e, const struct gen_insn *t)
 {
 	struct gen *g = e->g;

@@ -145,6 +145,11 @@ static val canonical(struct gen *g, val v)
 	return LLVMBuildSelect(g->b, LLVMBuildFCmp(g->b, LLVMRealUNO, f, f, ""), gen_const(g, v, 32, 0x7fffffffu), v, "");
 }
 
+val gen_exact(struct gen_emit *e, uint32_t r, val v)
+{
+	return e->f->shp[e->world][r].lazy && e->f->regs.v[r].bits == 32 ? canonical(e->g, v) : v;
+}
+
 void gen_read_bits(struct gen_emit *e, uint32_t r, struct gen_val *out)
 {
 	gen_read(e, r, out);

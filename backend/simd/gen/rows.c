@@ -1,9 +1,16 @@
 /*
- * rows.c: group by group instead of instruction by instruction, where each
- * group walks along a row of its own, as in "sum += a[row * n + k] * b[...]".
- * A row length that is a power of two puts all the rows' lines into the same
- * few places of the cache: when the groups take turns, each turn finds its
- * line gone. So all that one group does with its line comes at a time.
+ * rows.c: group by group, or warp by warp, instead of instruction by
+ * instruction.
+ *
+ * Group by group where each group walks along a row of its own, as in
+ * "sum += a[row * n + k] * b[...]". A row length that is a power of two puts
+ * all the rows' lines into the same few places of the cache: when the groups
+ * take turns, each turn finds its line gone. So all that one group does with
+ * its line comes at a time.
+ *
+ * Warp by warp where what was loaded is stored again, as in "y[i] += x[i]":
+ * streams that go on line by line are what the processor is made for. Not less
+ * than a warp: its lanes load before any of them stores.
  *
  * Loads of patterns and float arithmetic wait; addresses are computed and
  * checked at once. Whatever else would see the difference ends the wait:
@@ -17,11 +24,13 @@
 /* Instructions that wait at most: what they share stays in registers. */
 #define STEPS 32
 
+enum kind { LOAD, FLOAT, STORE };
+
 struct step {
 	const struct gen_insn *t;
-	uint32_t dst;
+	enum kind kind;
+	uint32_t dst;                      /* GEN_NONE: a store */
 	bool last;                         /* nothing that waits writes dst after it */
-	bool is_load;
 	struct acc x;
 	struct gen_val src[IR_MAX_SRC];
 	const struct step *from[IR_MAX_SRC];   /* whose result it is; NULL: src */
@@ -31,6 +40,7 @@ struct step {
 struct gen_rows {
 	struct step v[STEPS];
 	unsigned n;
+	unsigned turn;                     /* groups that take turns: one, or those of a warp */
 };
 
 /* ---- where ---- */
@@ -52,29 +62,52 @@ static bool is_by_row(const struct gen *g, const struct gen_shp *s)
 	return differ;
 }
 
-static bool is_load(const struct gen_insn *t)
+static bool is_plain(const struct gen_insn *t, const struct ir_opnd *addr)
 {
 	const struct ir_insn *i = t->i;
+	unsigned bits = ir_type_bits(i->type);
 
-	return t->kind == GEN_I_IR && i->op == IR_OP_ld && i->vec <= 1 && i->order == IR_ORD_WEAK && !i->guard && ir_type_bits(i->type) == 32 &&
-	       (i->space == IR_SPACE_GLOBAL || i->space == IR_SPACE_SHARED) && i->dst[0].kind == IR_OPND_REG &&
-	       i->src[0].kind == IR_OPND_MEM && i->src[0].mem_base == IR_BASE_REG;
+	return i->vec <= 1 && i->order == IR_ORD_WEAK && !i->guard && !t->masked && (bits == 32 || bits == 64) &&
+	       addr->kind == IR_OPND_MEM && addr->mem_base == IR_BASE_REG;
+}
+
+static bool is_load(const struct gen_insn *t)
+{
+	return t->kind == GEN_I_IR && t->i->op == IR_OP_ld && is_plain(t, &t->i->src[0]) && t->i->dst[0].kind == IR_OPND_REG &&
+	       (t->i->space == IR_SPACE_GLOBAL || t->i->space == IR_SPACE_SHARED);
+}
+
+static bool is_store(const struct gen_insn *t)
+{
+	return t->kind == GEN_I_IR && t->i->op == IR_OP_st && is_plain(t, &t->i->src[0]) && t->i->space == IR_SPACE_GLOBAL &&
+	       t->i->src[1].kind == IR_OPND_REG;
+}
+
+static const struct gen_shp *address_shape(const struct gen_emit *e, const struct gen_insn *t)
+{
+	return &e->f->shp[0][gen_reg_of(t->inst, t->i->src[0].reg)];
 }
 
 void gen_rows_begin(struct gen_emit *e, uint32_t b)
 {
 	const struct gen_block *k = &e->f->blocks.v[b];
-	unsigned n = 0;
+	unsigned rows = 0, loads = 0, stores = 0, warp = 32 / e->g->G;
 
-	for (size_t j = 0; k->loop && !e->g->quick && e->g->NG > 1 && j < k->insns.n; j++) {
+	for (size_t j = 0; !e->g->quick && j < k->insns.n; j++) {
 		const struct gen_insn *t = &k->insns.v[j];
 
-		n += is_load(t) && is_by_row(e->g, &e->f->shp[0][gen_reg_of(t->inst, t->i->src[0].reg)]);
+		if (!is_load(t) && !is_store(t))
+			continue;
+		rows += k->loop && is_load(t) && is_by_row(e->g, address_shape(e, t));
+		loads += is_load(t) && address_shape(e, t)->shape == GEN_P;
+		stores += is_store(t) && address_shape(e, t)->shape == GEN_P;
 	}
-	if (n < 2)
+	if (e->g->NG == 1 || (rows < 2 && (!loads || !stores || e->g->NG <= warp)))
 		return;
 	e->rows = calloc(1, sizeof(*e->rows));
 	e->failed |= !e->rows;
+	if (e->rows)
+		e->rows->turn = rows < 2 ? warp : 1;
 }
 
 /* ---- what waits ---- */
@@ -87,35 +120,58 @@ static struct step *writer(struct gen_rows *w, uint32_t r)
 	return NULL;
 }
 
-static struct step *add(struct gen_emit *e, const struct gen_insn *t)
+static struct step *add(struct gen_emit *e, const struct gen_insn *t, enum kind kind)
 {
 	struct gen_rows *w = e->rows;
-	uint32_t dst = gen_reg_of(t->inst, t->i->dst[0].reg);
-	struct step *old = writer(w, dst), *s = &w->v[w->n++];
+	uint32_t dst = kind == STORE ? GEN_NONE : gen_reg_of(t->inst, t->i->dst[0].reg);
+	struct step *old = kind == STORE ? NULL : writer(w, dst), *s = &w->v[w->n++];
 
 	memset(s, 0, sizeof(*s));
 	s->t = t;
+	s->kind = kind;
 	s->dst = dst;
-	s->last = true;
+	s->last = kind != STORE;
 	s->out.shape = GEN_V;
 	if (old)
 		old->last = false;
 	return s;
 }
 
-static bool take_load(struct gen_emit *e, const struct gen_insn *t)
+/* The address is computed and checked now. */
+static void take_address(struct gen_emit *e, struct step *s)
 {
 	struct gen_val v;
-	struct step *s;
 
-	if (!is_load(t) || e->f->regs.v[gen_reg_of(t->inst, t->i->dst[0].reg)].bits != 32 ||
-	    e->f->shp[0][gen_reg_of(t->inst, t->i->src[0].reg)].shape != GEN_P)
-		return false;
-	s = add(e, t);
-	s->is_load = true;
-	mem_init(&s->x, e, t);
-	gen_address(e, t, &t->i->src[0], t->i->space, &s->x.a, &v);
+	mem_init(&s->x, e, s->t);
+	gen_address(e, s->t, &s->t->i->src[0], s->t->i->space, &s->x.a, &v);
 	mem_check(&s->x);
+}
+
+static bool take_load(struct gen_emit *e, const struct gen_insn *t)
+{
+	if (!is_load(t) || e->f->regs.v[gen_reg_of(t->inst, t->i->dst[0].reg)].bits != ir_type_bits(t->i->type) ||
+	    address_shape(e, t)->shape != GEN_P)
+		return false;
+	take_address(e, add(e, t, LOAD));
+	return true;
+}
+
+/* With it the wait is over: what is loaded behind it may be what it stores. */
+static bool take_store(struct gen_emit *e, const struct gen_insn *t)
+{
+	struct step *from, *s;
+	uint32_t r;
+
+	if (!is_store(t) || e->rows->turn == 1 || address_shape(e, t)->shape != GEN_P)
+		return false;
+	r = gen_reg_of(t->inst, t->i->src[1].reg);
+	from = writer(e->rows, r);
+	if (t->i->src[1].neg || t->i->src[1].sub || !from || e->f->regs.v[r].bits != ir_type_bits(t->i->type))
+		return false;
+	s = add(e, t, STORE);
+	s->from[1] = from;
+	take_address(e, s);
+	gen_rows_do(e);
 	return true;
 }
 
@@ -123,7 +179,7 @@ static bool is_float(const struct gen_emit *e, const struct gen_insn *t)
 {
 	const struct ir_insn *i = t->i;
 
-	if (t->kind != GEN_I_IR || i->type != IR_T_F32 || i->guard || i->n_dst != 1 || i->dst[0].kind != IR_OPND_REG || !gen_elem_has(e->g, i))
+	if (t->kind != GEN_I_IR || (i->type != IR_T_F32 && i->type != IR_T_F64) || i->guard || i->n_dst != 1 || i->dst[0].kind != IR_OPND_REG || !gen_elem_has(e->g, i))
 		return false;
 	return i->op == IR_OP_fma || i->op == IR_OP_mul || i->op == IR_OP_add || i->op == IR_OP_sub || i->op == IR_OP_mad;
 }
@@ -141,11 +197,11 @@ static bool take_float(struct gen_emit *e, const struct gen_insn *t)
 		if (i->src[n].kind == IR_OPND_REG)
 			from[n] = writer(e->rows, gen_reg_of(t->inst, i->src[n].reg));
 	}
-	s = add(e, t);
+	s = add(e, t, FLOAT);
 	for (unsigned n = 0; n < i->n_src; n++) {
 		s->from[n] = from[n];
 		if (!from[n])
-			gen_operand(e, t, &i->src[n], 32, true, &s->src[n]);
+			gen_operand(e, t, &i->src[n], ir_type_bits(i->type), true, &s->src[n]);
 	}
 	return true;
 }
@@ -185,7 +241,7 @@ bool gen_rows_take(struct gen_emit *e, const struct gen_insn *t)
 		return false;
 	if (e->rows->n == STEPS)
 		gen_rows_do(e);
-	if (take_load(e, t) || take_float(e, t))
+	if (take_load(e, t) || take_float(e, t) || take_store(e, t))
 		return true;
 	if (!is_apart(e, t))
 		gen_rows_do(e);
@@ -198,13 +254,19 @@ static void do_step(struct gen_emit *e, struct step *s, unsigned n)
 {
 	struct gen_val src[IR_MAX_SRC];
 
-	if (s->is_load) {
-		s->out.v[n] = mem_load_group(&s->x, n);
-		return;
-	}
 	for (unsigned k = 0; k < s->t->i->n_src; k++)
 		src[k] = s->from[k] ? s->from[k]->out : s->src[k];
-	s->out.v[n] = gen_elem_group(e, s->t, src, n);
+	switch (s->kind) {
+	case LOAD:
+		s->out.v[n] = mem_load_group(&s->x, n);
+		return;
+	case FLOAT:
+		s->out.v[n] = gen_elem_group(e, s->t, src, n);
+		return;
+	case STORE:
+		mem_store_group(&s->x, n, gen_exact(e, s->from[1]->dst, src[1].v[n]));
+		return;
+	}
 }
 
 void gen_rows_do(struct gen_emit *e)
@@ -213,9 +275,10 @@ void gen_rows_do(struct gen_emit *e)
 
 	if (!w)
 		return;
-	for (unsigned n = 0; n < e->g->NG && !e->failed; n++)
-		for (unsigned k = 0; k < w->n && !e->failed; k++)
-			do_step(e, &w->v[k], n);
+	for (unsigned first = 0; first < e->g->NG; first += w->turn)
+		for (unsigned k = 0; k < w->n; k++)
+			for (unsigned n = first; n < first + w->turn && !e->failed; n++)
+				do_step(e, &w->v[k], n);
 	for (unsigned k = 0; k < w->n && !e->failed; k++)
 		if (w->v[k].last)
 			gen_write(e, w->v[k].dst, &w->v[k].out);
