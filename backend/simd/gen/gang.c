@@ -130,14 +130,16 @@ unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct
 		return 1;
 	if (r->warps)
 		return MIN(r->warps, (unsigned)SD_MAX_WARPS);
+	/* a wider gang is more code, which is what tier 0 has to be quick with */
+	if (r->tier == 0)
+		return 1;
 	even = how_even(g, f);
 	if (!threads || threads % 32 || even == EVEN_NOT || (even == EVEN_NEARLY && r->isa != SD_ISA_AVX512))
 		return 1;
 	live = MAX(live_vectors(f), 1u);
-	/* a wider gang is more code, which is what tier 0 has to be quick with */
 	if (!f->loops.n && insns <= 24)
 		live = 1;
-	else if (!f->loops.n || even == EVEN_NEARLY || r->tier == 0)
+	else if (!f->loops.n || even == EVEN_NEARLY)
 		most = 2;
 	while (2 * w <= most && threads / 32 % (2 * w) == 0 && 2 * w * groups * live <= room)
 		w *= 2;

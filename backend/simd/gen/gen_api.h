@@ -57,6 +57,8 @@ struct gen_object {
  * (E_UNSUPPORTED_PTX, E_NOMEM, E_INTERNAL).
  */
 int gen_kernel(const struct gen_request *r, struct gen_object *out, struct vgpu_err *err);
+/* What the first call does once for the process, LLVM's start; for who wants it earlier. */
+void gen_prepare(void);
 /* Its buffers are malloc's. One that was never filled (zeros) is fine. In sd_link.c, which uses objects. */
 void gen_object_free(struct gen_object *o);
 

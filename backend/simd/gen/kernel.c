@@ -39,11 +39,14 @@ static const struct level levels[SD_ISA_COUNT] = {
 	[SD_ISA_AVX512] = { "x86-64-v4", "", "512", 16 },
 };
 
-/* What the CPU has beyond its level, and which model to tune for: only a CPU that has it all runs the code. */
+/* Of this CPU; asked for once, as in a virtual machine the hypervisor answers each of LLVM's many questions. */
+static char *host, *host_cpu;
+
+/* What the CPU has beyond its level: only a CPU that has it all runs the code. */
 static char *host_features(enum sd_isa isa)
 {
 	static const char *const wanted[] = { "+avx512vnni", "+avx512vbmi", "+avx512bf16", "+avx512vpopcntdq", "+avx512bitalg", "+gfni" };
-	char *host = LLVMGetHostCPUFeatures(), *out = calloc(1, 256);
+	char *out = calloc(1, 256);
 
 	if (out)
 		strcat(out, levels[isa].features);
@@ -57,7 +60,6 @@ static char *host_features(enum sd_isa isa)
 			strcat(out, ",");
 		strcat(out, wanted[k]);
 	}
-	LLVMDisposeMessage(host);
 	return out;
 }
 
@@ -75,16 +77,25 @@ static void init_llvm(void)
 	LLVMInitializeX86TargetMC();
 	LLVMInitializeX86AsmPrinter();
 	LLVMInitializeX86AsmParser();
+	host = LLVMGetHostCPUFeatures();
+	host_cpu = LLVMGetHostCPUName();
+}
+
+void gen_prepare(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, init_llvm);
 }
 
 static int open_machine(struct gen *g, unsigned tier)
 {
 	static const char triple[] = "x86_64-pc-linux-gnu";
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	char *msg = NULL, *features = host_features(g->isa);
+	char *msg = NULL, *features;
 	LLVMTargetRef target;
 
-	pthread_once(&once, init_llvm);
+	gen_prepare();
+	features = host_features(g->isa);
 	if (!LLVMGetTargetFromTriple(triple, &target, &msg) && features)
 		g->tm = LLVMCreateTargetMachine(target, triple, levels[g->isa].cpu, features,
 						tier ? LLVMCodeGenLevelLess : LLVMCodeGenLevelNone, LLVMRelocPIC, LLVMCodeModelSmall);
@@ -441,7 +452,7 @@ static void open_module(struct gen *g)
 {
 	LLVMTypeRef params[2];
 	LLVMTargetDataRef dl = LLVMCreateTargetDataLayout(g->tm);
-	char *features = host_features(g->isa), *cpu = LLVMGetHostCPUName();
+	char *features = host_features(g->isa);
 
 	g->mod = LLVMModuleCreateWithNameInContext("kernel", g->cx);
 	LLVMSetTarget(g->mod, "x86_64-pc-linux-gnu");
@@ -463,8 +474,8 @@ static void open_module(struct gen *g)
 	set_attr(g, "target-cpu", levels[g->isa].cpu);
 	if (features && *features)
 		set_attr(g, "target-features", features);
-	if (cpu && *cpu)
-		set_attr(g, "tune-cpu", cpu);
+	if (host_cpu && *host_cpu)
+		set_attr(g, "tune-cpu", host_cpu);
 	set_attr(g, "prefer-vector-width", levels[g->isa].width);
 	set_attr(g, "min-legal-vector-width", levels[g->isa].width);
 	set_attr(g, "no-builtins", "true");
@@ -475,7 +486,6 @@ static void open_module(struct gen *g)
 	set_enum_attr(g, LLVMAttributeFunctionIndex, "nounwind");
 	set_enum_attr(g, 1, "noalias");
 	free(features);
-	LLVMDisposeMessage(cpu);
 	g->b = LLVMCreateBuilderInContext(g->cx);
 }
 
@@ -582,12 +592,43 @@ static void dump(struct gen *g, const char *when)
 	LLVMPrintModuleToFile(g->mod, path, NULL);
 }
 
-static int to_object(struct gen *g, struct gen_object *out)
+/* Instructions, and what carried() counts, up to which tier 0 takes the better register allocator. */
+#define SHORT 300
+#define FEW_CARRIED 250
+
+/*
+ * Tier 0's own allocator has all values in memory from block to block. With tier 1's, code takes half as long again to generate,
+ * large functions much longer, and loops run two to five times as fast: a launch that is long waits for them.
+ */
+static bool wants_registers(const struct gen *g, const struct gen_func *f, unsigned tier)
+{
+	return tier || (f->loops.n && gen_count_insns(f) <= SHORT && carried(g, f, 1) <= FEW_CARRIED);
+}
+
+/* Which allocator is used is an option of the process. */
+static int generate_code(struct gen *g, bool registers, char **msg, LLVMMemoryBufferRef *buf)
+{
+	static const char *const with[] = { "vgpu", "-optimize-regalloc=true" }, *const without[] = { "vgpu", "-optimize-regalloc=false" };
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static enum { DEFAULT, WITH, WITHOUT } is;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	if (is != (registers ? WITH : WITHOUT)) {
+		LLVMParseCommandLineOptions(2, registers ? with : without, NULL);
+		is = registers ? WITH : WITHOUT;
+	}
+	r = LLVMTargetMachineEmitToMemoryBuffer(g->tm, g->mod, LLVMObjectFile, msg, buf);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+static int to_object(struct gen *g, const struct gen_func *f, unsigned tier, struct gen_object *out)
 {
 	LLVMMemoryBufferRef buf = NULL;
 	char *msg = NULL;
 
-	if (LLVMTargetMachineEmitToMemoryBuffer(g->tm, g->mod, LLVMObjectFile, &msg, &buf)) {
+	if (generate_code(g, wants_registers(g, f, tier), &msg, &buf)) {
 		int r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': %.400s", g->entry->name, msg);
 
 		LLVMDisposeMessage(msg);
@@ -618,7 +659,7 @@ static int build(struct gen *g, struct gen_func *f, unsigned tier, struct gen_ob
 	}
 	if (!r) {
 		dump(g, "after");
-		r = to_object(g, out);
+		r = to_object(g, f, tier, out);
 	}
 	LLVMDisposeBuilder(g->b);
 	LLVMDisposeModule(g->mod);
