@@ -3,10 +3,17 @@
  * code depends on. Each of: this program (parser, passes, linker), the
  * generator's file, LLVM's, the CPU's model and features; the module's texts
  * and options; the kernel and the request's fields.
+ *
+ * A file that the linker has given a build ID, a hash of what is in it, is
+ * known by that: reading all of it is most of what a run costs that finds its
+ * kernels here.
  */
 #include <cpuid.h>
+#include <elf.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "backend/simd/sd_art.h"
@@ -16,6 +23,7 @@
 #include "util/sys.h"
 
 #define PROGRAM_MAX (1u << 28)
+#define NOTES_MAX 4096
 
 static struct jit_key build;
 static XXH3_state_t *state;    /* made at start, so that no key can fail later */
@@ -37,12 +45,61 @@ static void add_cpu(XXH3_state_t *s)
 	}
 }
 
+/* The build ID among n bytes of notes. */
+static bool add_build_id(XXH3_state_t *s, const uint8_t *p, size_t n)
+{
+	Elf64_Nhdr h;
+
+	while (n >= sizeof(h)) {
+		size_t name, all;
+
+		memcpy(&h, p, sizeof(h));
+		if (h.n_namesz > NOTES_MAX || h.n_descsz > NOTES_MAX)
+			return false;
+		name = sizeof(h) + vgpu_align_up(h.n_namesz, 4);
+		all = name + vgpu_align_up(h.n_descsz, 4);
+		if (all > n)
+			return false;
+		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == sizeof(ELF_NOTE_GNU) && !memcmp(p + sizeof(h), ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) &&
+		    h.n_descsz >= sizeof(struct jit_key)) {
+			XXH3_128bits_update(s, p + name, h.n_descsz);
+			return true;
+		}
+		p += all;
+		n -= all;
+	}
+	return false;
+}
+
+/* False: it has none. */
+static bool add_file_id(XXH3_state_t *s, const char *path)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t notes[NOTES_MAX];
+	Elf64_Ehdr e;
+	Elf64_Phdr ph;
+
+	if (fd < 0 || pread(fd, &e, sizeof(e), 0) != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG) || e.e_ident[EI_CLASS] != ELFCLASS64)
+		return false;
+	for (unsigned i = 0; i < e.e_phnum; i++) {
+		if (pread(fd, &ph, sizeof(ph), (off_t)(e.e_phoff + i * sizeof(ph))) != sizeof(ph))
+			return false;
+		if (ph.p_type == PT_NOTE && ph.p_filesz <= sizeof(notes) &&
+		    pread(fd, notes, ph.p_filesz, (off_t)ph.p_offset) == (ssize_t)ph.p_filesz && add_build_id(s, notes, ph.p_filesz))
+			return true;
+	}
+	return false;
+}
+
 static int add_file(XXH3_state_t *s, const char *path, struct vgpu_err *err)
 {
 	cleanup_free char *data = NULL;
 	size_t len;
-	int r = vgpu_read_file(path, PROGRAM_MAX, &data, &len, err);
+	int r;
 
+	if (add_file_id(s, path))
+		return 0;
+	r = vgpu_read_file(path, PROGRAM_MAX, &data, &len, err);
 	if (r == 0)
 		XXH3_128bits_update(s, data, len);
 	return r;

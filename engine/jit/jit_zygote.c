@@ -22,10 +22,16 @@ struct order {
 
 static void load(struct jit_generator *g, const struct jit_config *c)
 {
-	void *so = c->generator ? dlopen(c->generator, RTLD_NOW | RTLD_LOCAL) : NULL;
+	/* it has its own symbols bound at once; to do so for all libraries behind LLVM takes a quarter of the time */
+	void *so = c->generator ? dlopen(c->generator, RTLD_LAZY | RTLD_LOCAL) : NULL;
+	void (*start)(void) = NULL;
 
 	if (so)
 		*(void **)&g->kernel = dlsym(so, "vgpu_gen_kernel");
+	if (g->kernel)
+		*(void **)&start = dlsym(so, "vgpu_gen_prepare");
+	if (start)
+		start();
 	if (!g->kernel)
 		vgpu_err_set(&g->err, VGPU_E_NOT_SUPPORTED, "the code generator can't be loaded: %s", c->generator ? dlerror() : "it isn't there");
 }
