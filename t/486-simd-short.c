@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/approx.h"
 #include "t/lib/kernel.h"
 #include "t/lib/tap.h"
 
@@ -327,6 +328,40 @@ static void test_shift(const char *be)
 	unsetenv("VGPU_SIMD");
 }
 
+/* roots(p): the reciprocal roots of a number and of twice it, in turn with what isn't one */
+static const char roots_text[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	".visible .entry roots(.param .u64 p)\n{\n"
+	"	.reg .b32 %r<4>; .reg .f32 %f<8>; .reg .b64 %d<4>;\n"
+	"	ld.param.u64 %d1, [p]; mov.u32 %r1, %tid.x; mul.wide.u32 %d2, %r1, 4; add.s64 %d3, %d1, %d2; ld.global.f32 %f1, [%d3];\n"
+	"	rsqrt.approx.f32 %f2, %f1; add.rn.f32 %f3, %f1, %f1; rsqrt.approx.f32 %f4, %f3; mul.rn.f32 %f5, %f2, 0f40000000;\n"
+	"	add.rn.f32 %f6, %f5, %f4; st.global.f32 [%d3], %f6; ret;\n}\n";
+
+static void test_roots(const char *be)
+{
+	static const uint32_t odd[] = { 0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 1, 0x007fffff, 0xbf800000, 0x7f7fffff, 0x00800000 };
+	uint32_t bad = 0, *p;
+	struct kt t;
+
+	setenv("VGPU_SIMD", "tier1", 1);
+	kt_must_open(&t, be, roots_text);
+	p = kt_alloc(&t, 256 * 4);
+	struct { void *p; } a = { p };
+
+	for (uint32_t k = 0; k < 256; k++)
+		p[k] = k % 64 < 32 || k % 3 ? 0x3f800000 + k * 0x10001 : odd[k % ARRAY_SIZE(odd)];
+	is_int(KT_RUN(&t, "roots", KT1(1), KT1(256), a), BE_RUN_DONE, "%s: reciprocal roots", be);
+	for (uint32_t k = 0; k < 256; k++) {
+		float x = approx_f32(k % 64 < 32 || k % 3 ? 0x3f800000 + k * 0x10001 : odd[k % ARRAY_SIZE(odd)]);
+		uint32_t want = approx_bits(approx_rsqrt(x) * 2 + approx_rsqrt(x + x));
+
+		bad += p[k] != ((want & 0x7fffffff) > 0x7f800000 ? 0x7fffffff : want);
+	}
+	is_int(bad, 0, "%s: of numbers, and of what has none", be);
+	kt_close(&t);
+	unsetenv("VGPU_SIMD");
+}
+
 static float walk_of(const float *a, const float *b, uint32_t n, uint32_t row, uint32_t col)
 {
 	float f1 = 0, f2 = 1, f3 = 0;
@@ -385,6 +420,7 @@ int main(void)
 		test_atomics(*be);
 		test_walk(*be);
 		test_shift(*be);
+		test_roots(*be);
 	}
 	return 0;
 }

@@ -7,6 +7,8 @@
 
 /* Rounds that a loop is taken for, where instructions are counted. */
 #define LOOP_WEIGHT 16
+/* Without a loop: so short that what surrounds them is what costs. */
+#define FEW_INSNS 24
 
 /* How far may warps run as one stream? */
 enum even { EVEN_NOT, EVEN_NEARLY, EVEN_QUITE };
@@ -131,13 +133,13 @@ unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct
 	if (r->warps)
 		return MIN(r->warps, (unsigned)SD_MAX_WARPS);
 	/* a wider gang is more code, which is what tier 0 has to be quick with */
-	if (r->tier == 0)
+	if (r->tier == 0 && (f->loops.n || insns > FEW_INSNS))
 		return 1;
 	even = how_even(g, f);
 	if (!threads || threads % 32 || even == EVEN_NOT || (even == EVEN_NEARLY && r->isa != SD_ISA_AVX512))
 		return 1;
 	live = MAX(live_vectors(f), 1u);
-	if (!f->loops.n && insns <= 24)
+	if (!f->loops.n && insns <= FEW_INSNS)
 		live = 1;
 	else if (!f->loops.n || even == EVEN_NEARLY)
 		most = 2;

@@ -67,9 +67,9 @@ static void init_llvm(void)
 {
 	/*
 	 * Sinking moves instructions into the block of their only user, past the checks of addresses that end a block. Groups then
-	 * no longer take turns, but come one after the other, and all that they share lives long.
+	 * no longer take turns, but come one after the other, and all that they share lives long. Of instructions and of the machine's.
 	 */
-	static const char *const args[] = { "vgpu", "-instcombine-code-sinking=0" };
+	static const char *const args[] = { "vgpu", "-instcombine-code-sinking=0", "-disable-machine-sink" };
 
 	LLVMParseCommandLineOptions(ARRAY_SIZE(args), args, NULL);
 	LLVMInitializeX86TargetInfo();

@@ -88,21 +88,28 @@ static const struct gen_shp *address_shape(const struct gen_emit *e, const struc
 	return &e->f->shp[0][gen_reg_of(t->inst, t->i->src[0].reg)];
 }
 
+/* Its code is more than one basic block (elem_approx.c). */
+static bool is_branching(const struct gen_insn *t)
+{
+	return t->kind == GEN_I_IR && t->i->op == IR_OP_rsqrt && t->i->type == IR_T_F32;
+}
+
 void gen_rows_begin(struct gen_emit *e, uint32_t b)
 {
 	const struct gen_block *k = &e->f->blocks.v[b];
-	unsigned rows = 0, loads = 0, stores = 0, warp = 32 / e->g->G;
+	unsigned rows = 0, loads = 0, stores = 0, branching = 0, warp = 32 / e->g->G;
 
 	for (size_t j = 0; !e->g->quick && j < k->insns.n; j++) {
 		const struct gen_insn *t = &k->insns.v[j];
 
+		branching += is_branching(t);
 		if (!is_load(t) && !is_store(t))
 			continue;
 		rows += k->loop && is_load(t) && is_by_row(e->g, address_shape(e, t));
 		loads += is_load(t) && address_shape(e, t)->shape == GEN_P;
 		stores += is_store(t) && address_shape(e, t)->shape == GEN_P;
 	}
-	if (e->g->NG == 1 || (rows < 2 && (!loads || !stores || e->g->NG <= warp)))
+	if (e->g->NG == 1 || (rows < 2 && !branching && (!loads || !stores || e->g->NG <= warp)))
 		return;
 	e->rows = calloc(1, sizeof(*e->rows));
 	e->failed |= !e->rows;
@@ -181,7 +188,7 @@ static bool is_float(const struct gen_emit *e, const struct gen_insn *t)
 
 	if (t->kind != GEN_I_IR || (i->type != IR_T_F32 && i->type != IR_T_F64) || i->guard || i->n_dst != 1 || i->dst[0].kind != IR_OPND_REG || !gen_elem_has(e->g, i))
 		return false;
-	return i->op == IR_OP_fma || i->op == IR_OP_mul || i->op == IR_OP_add || i->op == IR_OP_sub || i->op == IR_OP_mad;
+	return i->op == IR_OP_fma || i->op == IR_OP_mul || i->op == IR_OP_add || i->op == IR_OP_sub || i->op == IR_OP_mad || is_branching(t);
 }
 
 static bool take_float(struct gen_emit *e, const struct gen_insn *t)
