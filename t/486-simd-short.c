@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "backend/approx.h"
+#include "backend/simd/sd_priv.h"
 #include "t/lib/kernel.h"
 #include "t/lib/tap.h"
 
@@ -362,6 +363,52 @@ static void test_roots(const char *be)
 	unsetenv("VGPU_SIMD");
 }
 
+/* column(out, in, place, step, n): sums of n elements, a step that nobody knows apart, from where place[tid] says on */
+static const char column_text[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	".visible .entry column(.param .u64 out, .param .u64 in, .param .u64 place, .param .u64 step, .param .u32 n)\n{\n"
+	"	.reg .pred %p<2>; .reg .b32 %r<9>; .reg .b64 %d<12>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u64 %d2, [in]; ld.param.u64 %d3, [place]; ld.param.u64 %d4, [step]; ld.param.u32 %r1, [n];\n"
+	"	mov.u32 %r2, %tid.x; mul.wide.u32 %d5, %r2, 4; add.s64 %d6, %d3, %d5; ld.global.u32 %r3, [%d6]; mul.wide.u32 %d7, %r3, 4;\n"
+	"	add.s64 %d8, %d2, %d7; mov.u32 %r4, 0; mov.u32 %r5, 0;\n"
+	"AGAIN: ld.global.u32 %r6, [%d8]; add.u32 %r4, %r4, %r6; add.s64 %d8, %d8, %d4; add.u32 %r5, %r5, 1; setp.lt.u32 %p1, %r5, %r1;\n"
+	"	@%p1 bra AGAIN; add.s64 %d9, %d1, %d5; st.global.u32 [%d9], %r4; ret;\n}\n";
+
+/* Lanes in a row, and in no order: what is loaded is what is loaded, whatever is asked for ahead. */
+static void test_column(const char *be)
+{
+	enum { ROWS = 20, COLS = 256 };
+	uint32_t *o, *in, *place, bad = 0;
+	struct kt t;
+
+	setenv("VGPU_SIMD", "tier1", 1);
+	setenv("VGPU_GEN_VERIFY", "1", 1);
+	kt_must_open(&t, be, column_text);
+	t.keep = true;
+	o = kt_alloc(&t, COLS * 4);
+	in = kt_alloc(&t, ROWS * COLS * 4);
+	place = kt_alloc(&t, COLS * 4);
+	struct { void *o, *in, *place; uint64_t step; uint32_t n; } p = { o, in, place, COLS * 4, ROWS };
+
+	for (uint32_t k = 0; k < ROWS * COLS; k++)
+		in[k] = k * 2654435761u;
+	for (uint32_t k = 0; k < COLS; k++)
+		place[k] = k < 64 ? k : (k * 37) % COLS;
+	is_int(KT_RUN(&t, "column", KT1(1), KT1(COLS), p), BE_RUN_DONE, "%s: columns by a table", be);
+	for (uint32_t k = 0; k < COLS; k++) {
+		uint32_t sum = 0;
+
+		for (uint32_t r = 0; r < ROWS; r++)
+			sum += in[r * COLS + place[k]];
+		bad += o[k] != sum;
+	}
+	is_int(bad, 0, "%s: each sum", be);
+	ok(strcmp(be, "simd") || !sd_kernel_why(t.kept), "%s: by code that LLVM finds nothing wrong with", be);
+	kt_close(&t);
+	unsetenv("VGPU_GEN_VERIFY");
+	unsetenv("VGPU_SIMD");
+}
+
 static float walk_of(const float *a, const float *b, uint32_t n, uint32_t row, uint32_t col)
 {
 	float f1 = 0, f2 = 1, f3 = 0;
@@ -421,6 +468,7 @@ int main(void)
 		test_walk(*be);
 		test_shift(*be);
 		test_roots(*be);
+		test_column(*be);
 	}
 	return 0;
 }

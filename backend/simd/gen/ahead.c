@@ -165,12 +165,13 @@ int gen_find_steps(struct gen *g, struct gen_func *f)
 
 /* ---- code ---- */
 
+/* Of patterns only: what is worked out for one group holds for all, and other groups' loads are in blocks that it needn't dominate. */
 static enum gen_step step_of(const struct acc *x)
 {
 	const struct gen_emit *e = x->e;
 	const struct ir_opnd *o = &x->t->i->src[0];
 
-	if (e->world || !e->f->blocks.v[e->block].loop || o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_REG ||
+	if (e->world || x->a.s.shape != GEN_P || !e->f->blocks.v[e->block].loop || o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_REG ||
 	    (x->t->i->space != IR_SPACE_GLOBAL && x->t->i->space != IR_SPACE_GENERIC))
 		return GEN_STEP_NEAR;
 	return (enum gen_step)e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step;
@@ -217,13 +218,13 @@ static val remembered(struct gen_emit *e)
 }
 
 /* As far as the address has come since the last round, several times; nowhere in the first one. */
-static val to_next_rounds(struct acc *x, val base)
+static val to_next_rounds(struct acc *x)
 {
 	struct gen *g = x->e->g;
 	val mem = remembered(x->e), last = LLVMBuildLoad2(g->b, g->i64, mem, ""), step;
 
-	LLVMBuildStore(g->b, base, mem);
-	step = LLVMBuildMul(g->b, LLVMBuildSub(g->b, base, last, ""), LLVMConstInt(g->i64, rounds(x->e), 0), "");
+	LLVMBuildStore(g->b, x->a.u, mem);
+	step = LLVMBuildMul(g->b, LLVMBuildSub(g->b, x->a.u, last, ""), LLVMConstInt(g->i64, rounds(x->e), 0), "");
 	return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, last, LLVMConstInt(g->i64, 0, 0), ""), LLVMConstInt(g->i64, 0, 0), step, "");
 }
 
@@ -247,9 +248,8 @@ void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
 
 	if (step == GEN_STEP_NEAR || is_known(x, base, min))
 		return;
-	/* of a pattern all groups go the same way */
 	if (!x->ahead)
-		x->ahead = far ? to_next_rounds(x, x->a.s.shape == GEN_P ? x->a.u : base) : to_next_blocks(x);
+		x->ahead = far ? to_next_rounds(x) : to_next_blocks(x);
 	from = LLVMBuildAdd(g->b, base, x->ahead, "");
 	for (unsigned at = 0; at < bytes; at += 64) {
 		/* for reading, into the cache's first or second level, data */

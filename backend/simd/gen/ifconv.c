@@ -3,7 +3,7 @@
  * branch around a few instructions that only compute, all lanes run them, and
  * a guard keeps the old values where the branch would have been taken: that
  * costs less than to part and to meet again. Stores among them are masked. A
-branch within such a branch is converted first: its guard is made to hold both.
+ * branch within such a branch is converted first: its guard is made to hold both.
  *
  * Only for registers that are vectors anyway: a gang that does agree keeps its
  * uniform values and patterns behind a branch.
