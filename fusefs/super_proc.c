@@ -147,11 +147,13 @@ int super_spawn_daemon(struct super *s, struct vgpu_err *err)
 
 /*
  * A worker is its own session and group, so that signals to ours miss it; it
- * must end with super (the parent-death signal), but not with the daemon.
+ * must end with super (the parent-death signal), but not with the daemon. It
+ * keeps our limit of descriptors (raise_limits): the kernel holds those of all
+ * workers, which are of one uid, that are on their way to clients against it.
  */
 static void before_worker(struct super *s, pid_t parent)
 {
-	static const struct rlimit core = { 0, 0 }, files = { 1024, 1024 };
+	static const struct rlimit core = { 0, 0 };
 	int fd;
 
 	setsid();
@@ -159,7 +161,6 @@ static void before_worker(struct super *s, pid_t parent)
 	if (getppid() != parent)
 		_exit(126);
 	setrlimit(RLIMIT_CORE, &core);
-	setrlimit(RLIMIT_NOFILE, &files);
 	/* when memory runs out, it is a worker that goes */
 	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd >= 0) {

@@ -15,6 +15,8 @@
 
 #include "util/cleanup.h"
 
+#define REFS_WAIT_MS 5000 /* about */
+
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
 #endif
@@ -56,6 +58,15 @@ void vgpu_futex_wake(const volatile void *word, int count)
 	syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
 }
 
+/* Others take their descriptors, and there is room for ours: what a blocking call waits for, though not for ever. */
+static bool wait_refs(unsigned *waited_ms)
+{
+	struct timespec ms = { 0, 1000000 };
+
+	nanosleep(&ms, NULL);
+	return ++*waited_ms < REFS_WAIT_MS;
+}
+
 ssize_t vgpu_send_fds(int sock, const void *data, size_t len, const int *fds, int nfds, int flags)
 {
 	union {
@@ -64,6 +75,7 @@ ssize_t vgpu_send_fds(int sock, const void *data, size_t len, const int *fds, in
 	} u = { { 0 } };
 	struct iovec iov = { (void *)data, len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	unsigned waited = 0;
 	ssize_t n;
 
 	if (nfds < 0 || nfds > VGPU_MAX_FDS) {
@@ -83,7 +95,7 @@ ssize_t vgpu_send_fds(int sock, const void *data, size_t len, const int *fds, in
 	}
 	do {
 		n = sendmsg(sock, &m, MSG_NOSIGNAL | flags);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || (errno == ETOOMANYREFS && !(flags & MSG_DONTWAIT) && wait_refs(&waited))));
 	return n;
 }
 
