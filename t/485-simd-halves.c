@@ -22,6 +22,14 @@ static const char text[] =
 	"AGAIN: add.u32 %r4, %r4, 1; setp.le.u32 %p1, %r4, %r3; @%p1 bra AGAIN;\n"
 	"	mov.u32 %r5, %ctaid.x; mov.u32 %r6, %ntid.x; mad.lo.u32 %r7, %r5, %r6, %r2;\n"
 	"	mul.wide.u32 %d2, %r7, 4; add.s64 %d3, %d1, %d2; st.global.u32 [%d3], %r4; ret;\n}\n"
+	/* later(out, n): the same from block 4 on; before, all agree */
+	".visible .entry later(.param .u64 out, .param .u32 n)\n{\n"
+	"	.reg .pred %p<4>; .reg .b32 %r<9>; .reg .b64 %d<5>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u32 %r1, [n]; mov.u32 %r2, %tid.x; rem.u32 %r3, %r2, %r1; mov.u32 %r4, 0;\n"
+	"	mov.u32 %r5, %ctaid.x; setp.lt.u32 %p2, %r5, 4; selp.u32 %r3, 0, %r3, %p2;\n"
+	"AGAIN: add.u32 %r4, %r4, 1; setp.le.u32 %p1, %r4, %r3; @%p1 bra AGAIN;\n"
+	"	mov.u32 %r6, %ntid.x; mad.lo.u32 %r7, %r5, %r6, %r2;\n"
+	"	mul.wide.u32 %d2, %r7, 4; add.s64 %d3, %d1, %d2; st.global.u32 [%d3], %r4; ret;\n}\n"
 	/* where(out): the thread's number, as x + 1000 y + 1000000 z; one block */
 	".visible .entry where(.param .u64 out)\n{\n"
 	"	.reg .b32 %r<9>; .reg .b64 %d<4>;\n"
@@ -30,13 +38,14 @@ static const char text[] =
 	"	mad.lo.u32 %r7, %r3, 1000, %r2; mad.lo.u32 %r7, %r7, 1000, %r1; st.global.u32 [%d3], %r7; ret;\n}\n";
 
 static struct {
-	unsigned world0, world1, whole, tier1;
+	unsigned world0, world1, whole, tier1, better1;   /* better1: tier 1 of world 1 */
 	bool refuse;                       /* the other half */
 } asked;
 
 static int generator(const struct gen_request *r, struct gen_object *out, struct vgpu_err *err)
 {
 	asked.tier1 += r->tier == 1;
+	asked.better1 += r->tier == 1 && (r->flags & GEN_F_WORLD_1);
 	if (r->flags & GEN_F_WORLD_0)
 		asked.world0++;
 	else if (r->flags & GEN_F_WORLD_1)
@@ -138,6 +147,34 @@ static void test_better(void)
 	for (unsigned k = 0; k < 4; k++)
 		run(&t, 9, 5, "… while lanes part");
 	ok(asked.whole > 0, "both halves in one were asked for");
+	kt_close(&t);
+	unsetenv("VGPU_SIMD");
+}
+
+/* A kernel whose lanes part once and then run long: it is the other half that has to become better. */
+static void test_better_apart(void)
+{
+	uint32_t bad = 0, *o;
+	struct kt t;
+
+	setenv("VGPU_SIMD", "eager,halves", 1);
+	start(&t, text, false);
+	run(&t, 9, 5, "lanes that part, again and again");
+	is_int(asked.better1, 1, "the half for them got better, once");
+	is_int(asked.whole, 0, "by itself");
+	kt_close(&t);
+	start(&t, text, false);
+	t.ahead = 2;   /* what has come meanwhile runs the next blocks */
+	o = kt_alloc(&t, 12 * 64 * 4);
+	struct { void *o; uint32_t n; } p = { o, 7 };
+
+	is_int(KT_RUN(&t, "later", KT1(12), KT1(64), p), BE_RUN_DONE, "lanes agree for some blocks, and then part");
+	for (uint32_t k = 0; k < 12 * 64; k++)
+		bad += o[k] != (k < 4 * 64 ? 1 : k % 64 % 7 + 1);
+	is_int(bad, 0, "right in all threads");
+	is_int(asked.world0, 2, "the half for those that agree was made quickly, and well");
+	is_int(asked.world1, 2, "so was the other one, later");
+	is_int(asked.better1, 1, "… once each");
 	kt_close(&t);
 	unsetenv("VGPU_SIMD");
 }
@@ -302,6 +339,7 @@ int main(void)
 	test_refused();
 	test_large();
 	test_better();
+	test_better_apart();
 	test_shapes();
 	test_apart();
 	test_deep();

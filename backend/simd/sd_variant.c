@@ -179,9 +179,9 @@ static bool are_halves(const struct sd_meta *a, const struct sd_meta *b)
 }
 
 /* The other half of p, which has gangs of the same size. */
-static struct gen_request request_other(const struct sd_variant *v, const struct be_kernel *k, const struct sd_part *p)
+static struct gen_request request_other(const struct sd_variant *v, const struct be_kernel *k, const struct sd_part *p, unsigned tier)
 {
-	struct gen_request r = request(v, k, 0, GEN_F_WORLD_1);
+	struct gen_request r = request(v, k, tier, GEN_F_WORLD_1);
 
 	r.warps = p->code->meta.W / 32;
 	return r;
@@ -190,7 +190,7 @@ static struct gen_request request_other(const struct sd_variant *v, const struct
 /* With k->lock held. */
 static void compile_other(struct sd_variant *v, struct be_kernel *k)
 {
-	struct gen_request r = request_other(v, k, v->part[0]);
+	struct gen_request r = request_other(v, k, v->part[0], 0);
 	struct sd_code *code;
 	struct sd_part *p;
 
@@ -349,6 +349,15 @@ static void start_better(struct be_kernel *k, struct sd_variant *v, bool whole)
 	start(v, &r);
 }
 
+/* To the half p, which is of tier 1. */
+static void start_other(struct be_kernel *k, struct sd_variant *v, struct sd_part *p)
+{
+	struct gen_request r = request_other(v, k, p, 1);
+
+	v->better = p;
+	start(v, &r);
+}
+
 /* The variant with other code, in its place. Takes the parts over. */
 static void replace(struct be_kernel *k, struct sd_variant *v, struct sd_part *p, struct sd_part *other)
 {
@@ -374,11 +383,10 @@ static void replace(struct be_kernel *k, struct sd_variant *v, struct sd_part *p
 		__atomic_store_n(&k->last, n, __ATOMIC_RELEASE);
 }
 
-/* Better code has come. A half whose other half was needed before waits for one that fits. */
+/* Better code has come. A half whose other half was needed before waits for one as good. */
 static void take_better(struct be_kernel *k, struct sd_variant *v, struct sd_part *p)
 {
 	struct sd_part *first = TAKE_PTR(v->better);
-	struct gen_request r;
 
 	if (first) {
 		if (are_halves(&first->code->meta, &p->code->meta)) {
@@ -389,14 +397,22 @@ static void take_better(struct be_kernel *k, struct sd_variant *v, struct sd_par
 		}
 	} else if (!p->code->meta.half || !v->part[1]) {
 		replace(k, v, p, NULL);
-	} else if (are_halves(&p->code->meta, &v->part[1]->code->meta)) {
-		replace(k, v, p, part_ref(v->part[1]));
 	} else {
-		v->better = p;
-		r = request_other(v, k, p);
-		start(v, &r);
+		start_other(k, v, p);
 		return;
 	}
+	no_better(v);
+}
+
+/* No half as good can be had: then with the one that is there, if it fits. */
+static void take_alone(struct be_kernel *k, struct sd_variant *v)
+{
+	struct sd_part *first = TAKE_PTR(v->better);
+
+	if (first && are_halves(&first->code->meta, &v->part[1]->code->meta) && first != v->part[0])
+		replace(k, v, first, part_ref(v->part[1]));
+	else
+		part_unref(first);
 	no_better(v);
 }
 
@@ -415,7 +431,33 @@ static void poll_better(struct be_kernel *k, struct sd_variant *v)
 	if (p)
 		take_better(k, v, p);
 	else
-		no_better(v);
+		take_alone(k, v);
+}
+
+/* All in one, because lanes part so often? */
+static bool wants_whole(const struct sd_variant *v, uint64_t crossings)
+{
+	return !is_large(&v->part[0]->code->meta) &&
+	       (crossings >= WORTH_CROSSINGS || (v->eager && crossings && !has_word(test_words(), "halves")));
+}
+
+bool sd_variant_quick(const struct sd_variant *v)
+{
+	const struct sd_part *other = __atomic_load_n(&v->part[1], __ATOMIC_ACQUIRE);
+
+	return v->part[0]->code->meta.tier == 0 || (other && other->code->meta.tier == 0);
+}
+
+static void grow(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings)
+{
+	if (wants_whole(v, crossings))
+		start_better(k, v, true);
+	else if (ns < WORTH_NS && !v->eager)
+		return;
+	else if (v->part[0]->code->meta.tier == 0)
+		start_better(k, v, false);
+	else if (v->part[1] && v->part[1]->code->meta.tier == 0)
+		start_other(k, v, part_ref(v->part[0]));
 }
 
 void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings)
@@ -428,10 +470,8 @@ void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint
 		return;
 	if (v->grows && v->job)
 		poll_better(k, v);
-	else if (v->grows && !is_large(&v->part[0]->code->meta) && (crossings >= WORTH_CROSSINGS || (v->eager && crossings)))
-		start_better(k, v, true);
-	else if (v->grows && (ns >= WORTH_NS || v->eager) && v->part[0]->code->meta.tier == 0)
-		start_better(k, v, false);
+	else if (v->grows)
+		grow(k, v, ns, crossings);
 	pthread_mutex_unlock(&k->lock);
 }
 

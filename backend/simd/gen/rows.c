@@ -242,11 +242,59 @@ static bool is_apart(const struct gen_emit *e, const struct gen_insn *t)
 	}
 }
 
+/* ---- how much may wait ---- */
+
+static bool same_groups(const struct gen *g, const struct gen_pat *p, unsigned a, unsigned b)
+{
+	for (unsigned l = 0; l < g->G; l++)
+		if (p->c[a * g->G + l] != p->c[b * g->G + l] || (p->has_k && p->k[a * g->G + l] != p->k[b * g->G + l]))
+			return false;
+	return true;
+}
+
+/* Registers that a load's values take while groups have their turns: those that only one group reads are gone at once. */
+static unsigned held_by_load(const struct gen_emit *e, const struct step *s)
+{
+	const struct gen *g = e->g;
+	const struct gen_shp *a = address_shape(e, s->t);
+	unsigned different = 0;
+
+	for (unsigned n = 0; n < g->NG; n++) {
+		unsigned k = 0;
+
+		while (k < n && !same_groups(g, a->pat, k, n))
+			k++;
+		different += k == n;
+	}
+	if (different == g->NG)
+		return 0;
+	/* groups of one row follow each other */
+	return is_by_row(g, a) ? 1 : different;
+}
+
+/* Would what waits need more registers than there are, so that each value would have to be kept in memory meanwhile? */
+static bool is_enough(const struct gen_emit *e)
+{
+	const struct gen_rows *w = e->rows;
+	unsigned held = 0, loads = 0, used = 0;
+
+	for (unsigned k = 0; k < w->n; k++) {
+		const struct step *s = &w->v[k];
+
+		loads += s->kind == LOAD;
+		held += s->kind == LOAD ? held_by_load(e, s) : s->last ? e->g->NG : 0;
+		for (unsigned n = 0; n < IR_MAX_SRC; n++)
+			used += s->from[n] && s->from[n]->kind == LOAD;
+	}
+	/* what has been loaded for something to come isn't torn from it */
+	return used >= loads && held * 4 >= (e->g->isa == SD_ISA_AVX512 ? 32 : 16) * 3;
+}
+
 bool gen_rows_take(struct gen_emit *e, const struct gen_insn *t)
 {
 	if (!e->rows)
 		return false;
-	if (e->rows->n == STEPS)
+	if (e->rows->n == STEPS || (e->rows->turn == 1 && is_load(t) && is_enough(e)))
 		gen_rows_do(e);
 	if (take_load(e, t) || take_float(e, t) || take_store(e, t))
 		return true;
