@@ -247,7 +247,7 @@ static void block_link(struct be_block *b, struct be_block *const *peers, uint32
 /* Runs it, and the blocks behind it up to hi - 1; whether better code is worth it is looked at while that may be. */
 static enum be_run run(struct sd_block *b, uint64_t hi, struct be_fault *fault)
 {
-	bool timed = sd_variant_quick(b->v);
+	bool timed = sd_variant_timed(b->v);
 	uint64_t t0;
 	enum be_run r;
 

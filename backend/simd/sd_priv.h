@@ -143,8 +143,8 @@ struct sd_variant *sd_variant_ready(const struct be_kernel *k, const struct be_l
 struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l, struct vgpu_err *err);
 /* The other half; NULL and *err. */
 struct sd_part *sd_variant_other(struct be_kernel *k, struct sd_variant *v, struct vgpu_err *err);
-/* Is some of it of tier 0? */
-bool sd_variant_quick(const struct sd_variant *v);
+/* Does it matter how long it runs? */
+bool sd_variant_timed(const struct sd_variant *v);
 /* Blocks of it ran that long, with that many ways from half to half; is it worth better code? */
 void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings);
 /* With no block in flight. */

@@ -322,9 +322,15 @@ struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l
 
 /* ---- better code ---- */
 
-/* Run time from which a kernel is worth tier 1, and ways between halves from which they are worth being one. */
+/*
+ * Run time from which a kernel is worth tier 1, and ways between halves from which they are worth being one: what one takes,
+ * and the share of the run time that they may take all together. By themselves the halves are the better code: what one
+ * needs in registers the other one doesn't have to care about.
+ */
 #define WORTH_NS 20000000u
 #define WORTH_CROSSINGS 20000u
+#define CROSSING_NS 100u
+#define CROSSINGS_SHARE 8u
 
 static void no_better(struct sd_variant *v)
 {
@@ -435,22 +441,21 @@ static void poll_better(struct be_kernel *k, struct sd_variant *v)
 }
 
 /* All in one, because lanes part so often? */
-static bool wants_whole(const struct sd_variant *v, uint64_t crossings)
+static bool wants_whole(const struct sd_variant *v, uint64_t ns, uint64_t crossings)
 {
 	return !is_large(&v->part[0]->code->meta) &&
-	       (crossings >= WORTH_CROSSINGS || (v->eager && crossings && !has_word(test_words(), "halves")));
+	       ((crossings >= WORTH_CROSSINGS && crossings * CROSSING_NS * CROSSINGS_SHARE >= ns) ||
+		(v->eager && crossings && !has_word(test_words(), "halves")));
 }
 
-bool sd_variant_quick(const struct sd_variant *v)
+bool sd_variant_timed(const struct sd_variant *v)
 {
-	const struct sd_part *other = __atomic_load_n(&v->part[1], __ATOMIC_ACQUIRE);
-
-	return v->part[0]->code->meta.tier == 0 || (other && other->code->meta.tier == 0);
+	return v->part[0]->code->meta.tier == 0 || __atomic_load_n(&v->part[1], __ATOMIC_ACQUIRE);
 }
 
 static void grow(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings)
 {
-	if (wants_whole(v, crossings))
+	if (wants_whole(v, ns, crossings))
 		start_better(k, v, true);
 	else if (ns < WORTH_NS && !v->eager)
 		return;

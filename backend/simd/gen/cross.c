@@ -33,7 +33,7 @@ static void cross_frame(struct gen_emit *e, enum gen_cross how, uint32_t b, bool
 			gen_frame_reg(e, 0, r, save, frame, &at);
 	}
 	if (how == GEN_CROSS_PART)
-		gen_frame_slots(e, gen_cross_slots(e), e->g->NG, save, frame, &at);
+		gen_frame_masks(e, gen_cross_slots(e), e->g->NG, save, frame, &at);
 	e->frame_B = MAX(e->frame_B, at);
 }
 

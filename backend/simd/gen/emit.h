@@ -126,7 +126,7 @@ void gen_move_world(struct gen_emit *e, uint32_t r, unsigned from, unsigned to);
 bool gen_can_return(const struct gen_emit *e, uint32_t r);
 /* Everything of a register's place to or from the frame at *at, which moves on. */
 void gen_frame_reg(struct gen_emit *e, unsigned world, uint32_t r, bool save, val frame, uint32_t *at);
-void gen_frame_slots(struct gen_emit *e, const val *slots, unsigned n, bool save, val frame, uint32_t *at);
+void gen_frame_masks(struct gen_emit *e, const val *slots, unsigned n, bool save, val frame, uint32_t *at);
 void gen_zero_places(struct gen_emit *e);
 val gen_alloca(struct gen_emit *e, LLVMTypeRef t);
 /* Predicates and masks as they are stored: <G x i32> where the CPU has no mask registers. */
@@ -165,6 +165,12 @@ val gen_call_rt(struct gen_emit *e, size_t off, LLVMTypeRef ret, val *args, unsi
 val gen_any(struct gen *g, const val *groups, bool all);   /* i1: any (all) lanes set */
 LLVMBasicBlockRef gen_new_bb(struct gen_emit *e, const char *name);
 void gen_at(struct gen_emit *e, LLVMBasicBlockRef bb);
+
+/* ---- wide_mask.c ---- */
+/* The last change before code is generated; false: memory is short. */
+bool gen_widen_masks(struct gen *g);
+/* The load's value was made by gen_mask_pack(). */
+void gen_note_mask(struct gen *g, val load);
 
 /* ---- sreg.c ---- */
 void gen_sreg(struct gen_emit *e, uint32_t sreg, struct gen_val *out);

@@ -557,16 +557,25 @@ static const char *passes(const struct gen *g, const struct gen_func *f, unsigne
 	return n >= MANY_0 ? PASSES_MEM_0 : PASSES_0;
 }
 
-static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
+/* For tests. */
+static int verify(struct gen *g)
 {
-	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-	char *msg = NULL, *text;
-	LLVMErrorRef err;
+	char *msg = NULL;
 	int r = 0;
 
 	if (getenv("VGPU_GEN_VERIFY") && LLVMVerifyModule(g->mod, LLVMReturnStatusAction, &msg))
 		r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': %.400s", g->entry->name, msg);
 	LLVMDisposeMessage(msg);
+	return r;
+}
+
+static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
+{
+	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+	LLVMErrorRef err;
+	char *text;
+	int r = verify(g);
+
 	if (!r) {
 		LLVMPassBuilderOptionsSetLoopVectorization(o, 0);
 		LLVMPassBuilderOptionsSetSLPVectorization(o, 0);
@@ -578,7 +587,9 @@ static int optimise(struct gen *g, const struct gen_func *f, unsigned tier)
 		}
 	}
 	LLVMDisposePassBuilderOptions(o);
-	return r;
+	if (!r && !gen_widen_masks(g))
+		return vgpu_err_set(g->err, VGPU_E_NOMEM, "no memory to compile '%s'", g->entry->name);
+	return r ? r : verify(g);
 }
 
 static void dump(struct gen *g, const char *when)

@@ -213,7 +213,8 @@ void gen_move_world(struct gen_emit *e, uint32_t r, unsigned from, unsigned to)
 
 /* ---- the frame ---- */
 
-static void frame_slot(struct gen_emit *e, val slot, bool save, val frame, uint32_t *at)
+/* mask: what is there was made by gen_mask_pack(), which gen_widen_masks() can't see by itself. */
+static void frame_slot(struct gen_emit *e, val slot, bool mask, bool save, val frame, uint32_t *at)
 {
 	struct gen *g = e->g;
 	LLVMTypeRef t = LLVMGetAllocatedType(slot);
@@ -228,16 +229,23 @@ static void frame_slot(struct gen_emit *e, val slot, bool save, val frame, uint3
 	} else {
 		v = LLVMBuildLoad2(g->b, t, p, "");
 		LLVMBuildStore(g->b, v, slot);
+		if (mask)
+			gen_note_mask(g, v);
 	}
 	LLVMSetAlignment(v, (unsigned)MIN(size & -size, 64ull));
 	*at += (uint32_t)size;
 }
 
-void gen_frame_slots(struct gen_emit *e, const val *slots, unsigned n, bool save, val frame, uint32_t *at)
+static void frame_slots(struct gen_emit *e, const val *slots, unsigned n, bool masks, bool save, val frame, uint32_t *at)
 {
 	for (unsigned k = 0; k < n; k++)
 		if (slots[k])
-			frame_slot(e, slots[k], save, frame, at);
+			frame_slot(e, slots[k], masks, save, frame, at);
+}
+
+void gen_frame_masks(struct gen_emit *e, const val *slots, unsigned n, bool save, val frame, uint32_t *at)
+{
+	frame_slots(e, slots, n, true, save, frame, at);
 }
 
 void gen_frame_reg(struct gen_emit *e, unsigned world, uint32_t r, bool save, val frame, uint32_t *at)
@@ -246,9 +254,9 @@ void gen_frame_reg(struct gen_emit *e, unsigned world, uint32_t r, bool save, va
 
 	if (e->f->shp[world][r].known)
 		return;
-	gen_frame_slots(e, &p->u, 1, save, frame, at);
-	gen_frame_slots(e, &p->k, 1, save, frame, at);
-	gen_frame_slots(e, p->v, e->g->NG, save, frame, at);
+	frame_slots(e, &p->u, 1, false, save, frame, at);
+	frame_slots(e, &p->k, 1, false, save, frame, at);
+	frame_slots(e, p->v, e->g->NG, e->f->regs.v[r].bits == 1, save, frame, at);
 }
 
 /* What is read before it is written is zero. */

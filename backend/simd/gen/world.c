@@ -253,14 +253,14 @@ static void save_or_restore(struct gen_emit *e, const struct gen_state *s, bool 
 			gen_frame_reg(e, s->world, r, save, frame, &at);
 	free(set);
 	if (s->world) {
-		gen_frame_slots(e, e->live, e->g->NG, save, frame, &at);
-		gen_frame_slots(e, &e->full, 1, save, frame, &at);
+		gen_frame_masks(e, e->live, e->g->NG, save, frame, &at);
+		gen_frame_masks(e, &e->full, 1, save, frame, &at);
 		for (uint32_t k = 0; k < f->n_order; k++)
 			if (f->blocks.v[f->order[k]].div && (s->sweep || f->order[k] == s->block))
-				gen_frame_slots(e, gen_block_mask(e, f->order[k]), e->g->NG, save, frame, &at);
+				gen_frame_masks(e, gen_block_mask(e, f->order[k]), e->g->NG, save, frame, &at);
 		for (uint32_t k = 0; k < f->n_order && f->general; k++)
 			if (f->blocks.v[f->order[k]].term == GEN_T_BAR)
-				gen_frame_slots(e, gen_park_mask(e, f->order[k]), e->g->NG, save, frame, &at);
+				gen_frame_masks(e, gen_park_mask(e, f->order[k]), e->g->NG, save, frame, &at);
 	}
 	e->frame_B = MAX(e->frame_B, at);
 }
