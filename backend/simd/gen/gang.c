@@ -104,6 +104,34 @@ unsigned gen_count_insns(const struct gen_func *f)
 	return n;
 }
 
+static bool has_barrier(const struct gen_func *f, const struct gen_loop *l)
+{
+	for (uint32_t k = 0; k < f->n_order; k++)
+		if (gen_in(l->blocks, f->order[k]) && f->blocks.v[f->order[k]].term == GEN_T_BAR)
+			return true;
+	return false;
+}
+
+/*
+ * Do innermost loops go through memory that no cache holds, and wait for nobody there? Then what has been loaded is worth more
+ * than registers: the more lanes have a use for it at once, the better.
+ */
+static bool goes_far(const struct gen_func *f)
+{
+	for (uint32_t k = 0; k < f->n_order; k++) {
+		const struct gen_block *b = &f->blocks.v[f->order[k]];
+
+		for (size_t n = 0; b->loop && n < b->insns.n; n++) {
+			const struct gen_insn *t = &b->insns.v[n];
+			const struct ir_opnd *o = t->kind == GEN_I_IR && t->i->op == IR_OP_ld ? &t->i->src[0] : NULL;
+
+			if (o && o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG && f->regs.v[gen_reg_of(t->inst, o->reg)].step == GEN_STEP_FAR)
+				return !has_barrier(f, b->loop);
+		}
+	}
+	return false;
+}
+
 static bool has_arrivals(const struct gen_block *b)
 {
 	for (size_t n = 0; n < b->insns.n; n++)
@@ -139,6 +167,8 @@ unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct
 	if (!threads || threads % 32 || even == EVEN_NOT || (even == EVEN_NEARLY && r->isa != SD_ISA_AVX512))
 		return 1;
 	live = MAX(live_vectors(f), 1u);
+	if (r->isa != SD_ISA_AVX512 && f->loops.n && goes_far(f))
+		room = 16;
 	if (!f->loops.n && insns <= FEW_INSNS)
 		live = 1;
 	else if (!f->loops.n || even == EVEN_NEARLY)
