@@ -203,6 +203,7 @@ void sd_block_next(struct sd_block *b, uint64_t linear)
 		c->smid = l->services->sm_count ? (uint32_t)(linear % l->services->sm_count) : 0;
 	}
 	b->linear = linear;
+	c->in_turn = 0;
 	b->n_done = b->next = 0;
 	b->n_live = b->n_threads;
 	/* who arrived without waiting may have been alone */
@@ -406,6 +407,17 @@ static enum be_run run_gang(struct sd_block *b, uint32_t k)
 	return answered(b, k, b->v->part[b->part]->code->fn(&b->c, g->state));
 }
 
+/* Where the gangs are that took turns in the code, of which one is under way. */
+static void leave_turns(struct sd_block *b)
+{
+	struct sd_ctx *c = &b->c;
+
+	c->in_turn = 0;
+	b->phase = !c->gang ? SD_PHASE_NONE : c->phase_next == SD_DONE ? SD_PHASE_DONE : SD_PHASE_BAR;
+	for (uint32_t k = 0; k < b->n_gangs; k++)
+		b->gangs[k].state = k < c->gang ? c->phase_next : c->phase_state;
+}
+
 /* Gangs in front of k have ended or wait at the block's barrier, and nobody took note. */
 void sd_block_settle(struct sd_block *b, uint32_t k)
 {
@@ -413,6 +425,8 @@ void sd_block_settle(struct sd_block *b, uint32_t k)
 
 	if (!b->fresh)
 		return;
+	if (b->c.in_turn)
+		leave_turns(b);
 	b->fresh = false;
 	b->n_done = b->next = k;
 	if (b->phase == SD_PHASE_BAR && k) {
@@ -507,6 +521,33 @@ static bool run_phase(struct sd_block *b, enum be_run *run)
 	return true;
 }
 
+/* All in one call, as far as it goes. */
+static enum be_run run_turns(struct sd_block *b)
+{
+	struct sd_ctx *c = &b->c;
+	enum be_run run;
+	uint32_t r, k;
+
+	enter_gang(b, 0);
+	c->frame_0 = c->frame;
+	c->local_0 = c->local;
+	c->frame_step = b->frame_B;
+	c->phase_state = 0;
+	c->in_turn = 1;
+	r = b->v->part[0]->code->fn(c, 0);
+	k = c->gang;
+	if (likely(r == SD_DONE && c->in_turn && k == b->n_gangs - 1 && c->phase_next == SD_DONE)) {
+		c->in_turn = 0;
+		b->n_done = b->n_gangs;
+		return BE_RUN_DONE;
+	}
+	sd_block_settle(b, k);
+	b->progress = true;
+	run = answered(b, k, r);
+	b->next = k + (run == BE_RUN_DONE);
+	return run;
+}
+
 /* The gangs of most blocks do the same: they end, or wait for each other. Then there is little to keep account of. */
 static enum be_run run_together(struct sd_block *b)
 {
@@ -515,6 +556,8 @@ static enum be_run run_together(struct sd_block *b)
 
 	b->part = 0;
 	b->c.addr = b->v->part[0]->addr;
+	if (b->v->part[0]->code->meta.turns)
+		return run_turns(b);
 	while (run_phase(b, &run)) {
 		if (b->phase == SD_PHASE_DONE) {
 			b->n_done = b->n_gangs;

@@ -19,7 +19,7 @@
 
 #include "backend/backend.h"
 
-#define SD_RT_VERSION 5
+#define SD_RT_VERSION 6
 #define SD_MAX_WARPS 8             /* of a gang */
 #define SD_MAX_W (SD_MAX_WARPS * 32)
 #define SD_BLOCK_WARPS 32          /* most of a block */
@@ -73,6 +73,13 @@ struct sd_ctx {
 	 * last, and more how many are left. For blocks of one gang; smid isn't kept up.
 	 */
 	uint32_t more;
+	/*
+	 * The block's gangs may take turns in the code, from the first one and state phase_state on: each that comes to a
+	 * barrier for all of the block, or ends, as those in front of it did (phase_next: their state) is followed by the next one.
+	 */
+	uint32_t in_turn, phase_state, phase_next;
+	uint8_t *frame_0, *local_0;/* the first gang's */
+	uint64_t frame_step;       /* bytes from one gang's frame to the next one's */
 	/* of the gang */
 	uint32_t gang;             /* its number in the block */
 	uint8_t *local;            /* local memory of its first thread */
@@ -121,6 +128,7 @@ struct sd_meta {
 	uint32_t generic_tid;
 	uint32_t ftz;              /* MXCSR: FTZ and DAZ */
 	uint32_t n_refs, n_syms;
+	uint32_t turns;            /* gangs may take turns */
 	uint32_t tier, half;       /* as they were asked for: gen_request.tier, GEN_F_WORLD_* of .flags */
 	uint32_t n_loops;          /* 0: a block ends within as many instructions as there are */
 	uint32_t insns, inlined;   /* statistics */

@@ -205,13 +205,13 @@ static unsigned rounds(const struct gen_emit *e)
 	return n;
 }
 
-/* A number that is 0 when the function is entered. */
+/* A number that is 0 when the gang's turn begins. */
 static val remembered(struct gen_emit *e)
 {
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(e->g->b);
 	val a = gen_alloca(e, e->g->i64);
 
-	LLVMPositionBuilderBefore(e->g->b, LLVMGetBasicBlockTerminator(e->entry));
+	LLVMPositionBuilderBefore(e->g->b, LLVMGetBasicBlockTerminator(e->turn ? e->turn : e->entry));
 	LLVMBuildStore(e->g->b, LLVMConstInt(e->g->i64, 0, 0), a);
 	LLVMPositionBuilderAtEnd(e->g->b, here);
 	return a;

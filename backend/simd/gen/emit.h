@@ -41,6 +41,8 @@ struct gen_emit {
 	val *mask;                         /* by block and group: allocas */
 	val *park;                         /* general: lanes at a barrier */
 	val live[GEN_MAX_NG], full, spins;
+	LLVMBasicBlockRef turn;            /* turn.c: a gang's turn begins, in the state; NULL: they don't take turns here */
+	val state;
 	val ctaid_x;                       /* row.c: alloca; NULL: what the context says stays */
 	val steps;                         /* GEN_F_DIVERGE: blocks of world 0 so far */
 	bool has[2];                       /* the worlds that are in this object */
@@ -91,6 +93,14 @@ void gen_bound_ask(struct gen_emit *e, const struct gen_insn *t, val *all, val *
 void gen_row_of_blocks(struct gen_emit *e);
 /* Where world 0 has ended: on with the next block, from start on, if there is one; else done. When all else is emitted. */
 void gen_next_block(struct gen_emit *e, LLVMBasicBlockRef start);
+
+/* ---- turn.c: gangs one after the other ---- */
+/* At the function's beginning: the state in which it goes on. What follows is done at the beginning of each turn. */
+val gen_turns_begin(struct gen_emit *e);
+/* The gang's frame is saved: another one's turn, if this is a barrier for all of the block. What follows is for when it isn't. */
+void gen_turn_at_barrier(struct gen_emit *e, const struct gen_insn *t, uint32_t state);
+/* World 0 has ended. */
+void gen_turn_at_end(struct gen_emit *e);
 
 /* ---- cross.c: between the halves of a kernel's code ---- */
 enum gen_cross { GEN_CROSS_START, GEN_CROSS_PART, GEN_CROSS_ENTER, GEN_CROSS_MET, GEN_CROSS_KINDS };
@@ -160,6 +170,8 @@ void gen_guard_check(struct gen_emit *e, const struct gen_insn *t, val *bad);
 val gen_load_ctx(struct gen_emit *e, size_t off, LLVMTypeRef t);
 /* Of the launch, the block or the gang: the same for as long as the function runs. */
 val gen_load_const(struct gen_emit *e, size_t off, LLVMTypeRef t);
+/* … for as long as it is the gang's turn. */
+val gen_load_of_gang(struct gen_emit *e, size_t off, LLVMTypeRef t);
 void gen_store_ctx(struct gen_emit *e, size_t off, val v);
 val gen_call_rt(struct gen_emit *e, size_t off, LLVMTypeRef ret, val *args, unsigned n);
 val gen_any(struct gen *g, const val *groups, bool all);   /* i1: any (all) lanes set */

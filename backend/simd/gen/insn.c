@@ -38,6 +38,11 @@ val gen_load_const(struct gen_emit *e, size_t off, LLVMTypeRef t)
 	return v;
 }
 
+val gen_load_of_gang(struct gen_emit *e, size_t off, LLVMTypeRef t)
+{
+	return e->turn ? gen_load_ctx(e, off, t) : gen_load_const(e, off, t);
+}
+
 val gen_call_rt(struct gen_emit *e, size_t off, LLVMTypeRef ret, val *args, unsigned n)
 {
 	struct gen *g = e->g;
@@ -527,7 +532,7 @@ static void cvta(struct gen_emit *e, const struct gen_insn *t)
 	}
 	gen_operand(e, t, &i->src[0], 64, false, &x);
 	if (i->space == IR_SPACE_LOCAL) {
-		val local = LLVMBuildPtrToInt(g->b, gen_load_const(e, offsetof(struct sd_ctx, local), g->ptr), g->i64, "");
+		val local = LLVMBuildPtrToInt(g->b, gen_load_of_gang(e, offsetof(struct sd_ctx, local), g->ptr), g->i64, "");
 		val stride = gen_load_const(e, offsetof(struct sd_ctx, local_stride), g->i64);
 		struct gen_val lanes = { .shape = GEN_P, .u = local, .k = stride };
 		int64_t c[SD_MAX_W] = { 0 }, k[SD_MAX_W];

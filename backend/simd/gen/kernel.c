@@ -508,6 +508,7 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 		r = gen_emit_func(&e);
 	meta->frame_B = (uint32_t)vgpu_align_up(e.frame_B, 64);
 	meta->n_states = (uint32_t)e.states.n;
+	meta->turns = e.turn != NULL;
 	meta->n_loops = (uint32_t)f->loops.n;
 	free(e.place[0]);
 	free(e.place[1]);

@@ -8,7 +8,7 @@ static val first_thread(struct gen_emit *e)
 {
 	struct gen *g = e->g;
 
-	return LLVMBuildMul(g->b, gen_load_const(e, offsetof(struct sd_ctx, gang), g->i32), LLVMConstInt(g->i32, g->W, 0), "");
+	return LLVMBuildMul(g->b, gen_load_of_gang(e, offsetof(struct sd_ctx, gang), g->i32), LLVMConstInt(g->i32, g->W, 0), "");
 }
 
 static void tid(struct gen_emit *e, unsigned dim, const struct gen_shp *s, struct gen_val *out)

@@ -282,13 +282,47 @@ void gen_put_live(struct gen_emit *e)
 	put_live(e, offsetof(struct sd_ctx, live), e->world ? live : NULL);
 }
 
-/* Saves, answers; and the state to go on in. */
-static uint32_t wait_state(struct gen_emit *e, enum sd_why why, uint32_t block, bool sweep)
+/* What the barrier is told. */
+static void put_barrier(struct gen_emit *e, const struct gen_insn *t)
+{
+	struct gen *g = e->g;
+	const struct ir_insn *i = t->i;
+	struct gen_val x;
+	val m[GEN_MAX_NG], p[GEN_MAX_NG];
+
+	gen_operand(e, t, &i->src[0], 32, false, &x);
+	gen_store_ctx(e, offsetof(struct sd_ctx, bar_id), gen_lane(g, &x, 32, 0));
+	if (i->n_src > 1 && i->src[1].kind != IR_OPND_NONE) {
+		gen_operand(e, t, &i->src[1], 32, false, &x);
+		gen_store_ctx(e, offsetof(struct sd_ctx, bar_count), gen_lane(g, &x, 32, 0));
+	} else {
+		gen_store_ctx(e, offsetof(struct sd_ctx, bar_count), LLVMConstInt(g->i32, 0, 0));
+	}
+	gen_store_ctx(e, offsetof(struct sd_ctx, bar_mode), LLVMConstInt(g->i32, i->mode, 0));
+	gen_store_ctx(e, offsetof(struct sd_ctx, bar_op), LLVMConstInt(g->i32, i->boolop, 0));
+	gen_store_ctx(e, offsetof(struct sd_ctx, fault_ref), LLVMConstInt(g->i32, gen_ref(e, t), 0));
+	for (unsigned n = 0; n < g->NG; n++)
+		m[n] = gen_mask_group(g, &e->m, n);
+	put_live(e, offsetof(struct sd_ctx, bar_mask), m);
+	if (i->mode != IR_MODE_RED)
+		return;
+	gen_operand(e, t, &i->src[2], 0, false, &x);
+	for (unsigned n = 0; n < g->NG; n++)
+		p[n] = LLVMBuildAnd(g->b, m[n], gen_group(g, &x, 1, n), "");
+	put_live(e, offsetof(struct sd_ctx, bar_pred), p);
+}
+
+/* Saves, answers; and the state to go on in. bar: the barrier that is waited at; NULL: none. */
+static uint32_t wait_state(struct gen_emit *e, enum sd_why why, uint32_t block, bool sweep, const struct gen_insn *bar)
 {
 	struct gen *g = e->g;
 	struct gen_state s = { .block = block, .world = e->world, .sweep = sweep };
 
 	save_or_restore(e, &s, true);
+	if (bar) {
+		gen_turn_at_barrier(e, bar, (uint32_t)e->states.n + 1);
+		put_barrier(e, bar);
+	}
 	gen_store_ctx(e, offsetof(struct sd_ctx, why), LLVMConstInt(g->i32, why, 0));
 	gen_put_live(e);
 	s.bb = gen_new_bb(e, "resume");
@@ -313,7 +347,7 @@ static void resume(struct gen_emit *e, uint32_t n)
 /* Others have their turn; then it goes on here. */
 static void give_way(struct gen_emit *e, uint32_t block, bool sweep)
 {
-	uint32_t s = wait_state(e, SD_WHY_YIELD, block, sweep);
+	uint32_t s = wait_state(e, SD_WHY_YIELD, block, sweep, NULL);
 
 	if (!e->failed)
 		resume(e, s);
@@ -379,36 +413,6 @@ static uint32_t fault_status(const struct gen_insn *t)
 	return t->i->op == IR_OP_brx ? VGPU_E_INVALID_PC : VGPU_E_LAUNCH_FAILED;
 }
 
-/* What the barrier is told. */
-static void put_barrier(struct gen_emit *e, const struct gen_insn *t)
-{
-	struct gen *g = e->g;
-	const struct ir_insn *i = t->i;
-	struct gen_val x;
-	val m[GEN_MAX_NG], p[GEN_MAX_NG];
-
-	gen_operand(e, t, &i->src[0], 32, false, &x);
-	gen_store_ctx(e, offsetof(struct sd_ctx, bar_id), gen_lane(g, &x, 32, 0));
-	if (i->n_src > 1 && i->src[1].kind != IR_OPND_NONE) {
-		gen_operand(e, t, &i->src[1], 32, false, &x);
-		gen_store_ctx(e, offsetof(struct sd_ctx, bar_count), gen_lane(g, &x, 32, 0));
-	} else {
-		gen_store_ctx(e, offsetof(struct sd_ctx, bar_count), LLVMConstInt(g->i32, 0, 0));
-	}
-	gen_store_ctx(e, offsetof(struct sd_ctx, bar_mode), LLVMConstInt(g->i32, i->mode, 0));
-	gen_store_ctx(e, offsetof(struct sd_ctx, bar_op), LLVMConstInt(g->i32, i->boolop, 0));
-	gen_store_ctx(e, offsetof(struct sd_ctx, fault_ref), LLVMConstInt(g->i32, gen_ref(e, t), 0));
-	for (unsigned n = 0; n < g->NG; n++)
-		m[n] = gen_mask_group(g, &e->m, n);
-	put_live(e, offsetof(struct sd_ctx, bar_mask), m);
-	if (i->mode != IR_MODE_RED)
-		return;
-	gen_operand(e, t, &i->src[2], 0, false, &x);
-	for (unsigned n = 0; n < g->NG; n++)
-		p[n] = LLVMBuildAnd(g->b, m[n], gen_group(g, &x, 1, n), "");
-	put_live(e, offsetof(struct sd_ctx, bar_pred), p);
-}
-
 /* bar.red's result, when the function goes on. */
 static void get_barrier(struct gen_emit *e, const struct gen_insn *t)
 {
@@ -465,8 +469,7 @@ static void barrier(struct gen_emit *e, uint32_t b)
 		LLVMBuildBr(g->b, e->bb[e->world][to]);
 		return;
 	}
-	put_barrier(e, &k->bar);
-	s = wait_state(e, SD_WHY_BARRIER, to, false);
+	s = wait_state(e, SD_WHY_BARRIER, to, false, &k->bar);
 	if (e->failed)
 		return;
 	resume(e, s);
@@ -483,7 +486,7 @@ static void sleep_(struct gen_emit *e, uint32_t b)
 
 	if (e->world)
 		send(e, to, e->m.v);
-	s = wait_state(e, SD_WHY_YIELD, sweep ? b : to, sweep);
+	s = wait_state(e, SD_WHY_YIELD, sweep ? b : to, sweep, NULL);
 	if (e->failed)
 		return;
 	resume(e, s);
@@ -508,10 +511,9 @@ static void wait_red(struct gen_emit *e, uint32_t b)
 	LLVMBuildCondBr(g->b, gen_any(g, e->m.v, false), here, on);
 	gen_at(e, here);
 	e->now++;
-	put_barrier(e, &k->bar);
 	gen_add_mask(e, gen_block_mask(e, k->succ[0]), e->m.v);
 	gen_store_mask(e, gen_park_mask(e, b), NULL);
-	s = wait_state(e, SD_WHY_BARRIER, first, true);
+	s = wait_state(e, SD_WHY_BARRIER, first, true, &k->bar);
 	if (e->failed)
 		return;
 	resume(e, s);
@@ -574,7 +576,6 @@ static void sweep(struct gen_emit *e)
 	memcpy(e->m.v, any, sizeof(any));
 	e->m.full = false;
 	e->now++;
-	put_barrier(e, &e->f->blocks.v[bar].bar);
 	for (uint32_t k = 0; k < e->f->n_order; k++) {
 		const struct gen_block *b = &e->f->blocks.v[e->f->order[k]];
 
@@ -584,7 +585,7 @@ static void sweep(struct gen_emit *e)
 		gen_add_mask(e, gen_block_mask(e, b->succ[0]), m);
 		gen_store_mask(e, gen_park_mask(e, e->f->order[k]), NULL);
 	}
-	s = wait_state(e, SD_WHY_BARRIER, first, true);
+	s = wait_state(e, SD_WHY_BARRIER, first, true, &e->f->blocks.v[bar].bar);
 	if (e->failed)
 		return;
 	resume(e, s);
@@ -902,7 +903,7 @@ int gen_emit_func(struct gen_emit *e)
 {
 	struct gen *g = e->g;
 	LLVMBasicBlockRef start, full, masked, top;
-	val is_full, cross[GEN_MAX_NG] = { 0 };
+	val is_full, state, cross[GEN_MAX_NG] = { 0 };
 
 	e->cross = cross;
 	e->entry = gen_new_bb(e, "entry");
@@ -926,11 +927,12 @@ int gen_emit_func(struct gen_emit *e)
 	LLVMBuildBr(g->b, top);
 	gen_at(e, top);
 	gen_row_of_blocks(e);
+	state = gen_turns_begin(e);
 	LLVMBuildStore(g->b, LLVMConstInt(g->i32, 0, 0), e->spins);
 	if (e->f->diverges)
 		LLVMBuildStore(g->b, gen_load_ctx(e, offsetof(struct sd_ctx, gang), g->i32), e->steps);
 	gen_zero_masks(e);
-	e->switch_ = LLVMBuildSwitch(g->b, LLVMGetParam(g->fn, 1), start, 8);
+	e->switch_ = LLVMBuildSwitch(g->b, state, start, 8);
 	gen_at(e, start);
 	gen_zero_places(e);
 	is_full = gen_load_ctx(e, offsetof(struct sd_ctx, full), g->i32);
@@ -958,6 +960,7 @@ int gen_emit_func(struct gen_emit *e)
 	for (uint32_t k = 0; k < e->f->n_order && !e->failed && e->has[1]; k++)
 		block_1(e, e->f->order[k]);
 	gen_at(e, e->ended);
+	gen_turn_at_end(e);
 	gen_next_block(e, start);
 	if (e->f->general && !e->failed && e->has[1])
 		sweep(e);
