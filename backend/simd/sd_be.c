@@ -6,6 +6,7 @@
  * Blocks that have ended are kept for the next ones of the launch, a few per
  * thread: making one anew costs more than a small one takes to run.
  */
+#include <sched.h>
 #include <string.h>
 
 #include "backend/simd/sd_jit.h"
@@ -244,21 +245,80 @@ static void block_link(struct be_block *b, struct be_block *const *peers, uint32
 		be_interp.block_link(b->ib, ib, n);
 }
 
+static uint64_t blocks_of(const struct be_launch *l)
+{
+	return (uint64_t)l->grid[0] * l->grid[1] * l->grid[2];
+}
+
+/* Threads that run blocks of code that may get better, and how many CPUs there are for them. */
+static unsigned running, cpus;
+
+static void count_cpus(void)
+{
+	cpu_set_t set;
+
+	cpus = sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+static bool is_crowded(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, count_cpus);
+	return __atomic_load_n(&running, __ATOMIC_RELAXED) >= cpus;
+}
+
+/* Of a launch that has so much left, in code that is to get better, it is worth to wait a while for it; known by what ran so long. */
+#define ROOM_LEFT_NS 60000000u
+#define ROOM_KNOWN_NS 4000000u
+#define ROOM_NS 100000000u
+#define ROOM_POLL_MS 10
+
+static bool wants_room(const struct sd_block *b, uint64_t left)
+{
+	return left >= ROOM_LEFT_NS && b->v->ns >= ROOM_KNOWN_NS && sd_variant_hopes(b->v) && is_crowded();
+}
+
+/*
+ * All CPUs are busy with code that is several times as slow as what is being compiled, and the compiler has but a part of one:
+ * one thread stands back until it is done.
+ */
+static void make_room(struct sd_block *b)
+{
+	static bool taken;
+	struct be_kernel *k = (struct be_kernel *)(uintptr_t)b->l->kernel;
+	uint64_t t0, blocks = blocks_of(b->l), left = sd_variant_takes(b->v, blocks - 1 - b->linear);
+
+	if (!wants_room(b, left) || __atomic_exchange_n(&taken, true, __ATOMIC_ACQUIRE))
+		return;
+	t0 = vgpu_now_ns();
+	while (sd_variant_hopes(b->v) && vgpu_now_ns() - t0 < MIN(left / 4, (uint64_t)ROOM_NS) && !*b->s->cancel) {
+		sd_jit_await(ROOM_POLL_MS);
+		sd_variant_ran(k, b->v, 0, 0, blocks, 0);
+	}
+	__atomic_store_n(&taken, false, __ATOMIC_RELEASE);
+}
+
 /* Runs it, and the blocks behind it up to hi - 1; whether better code is worth it is looked at while that may be. */
 static enum be_run run(struct sd_block *b, uint64_t hi, struct be_fault *fault)
 {
 	bool timed = sd_variant_timed(b->v);
-	uint64_t t0;
+	uint64_t t0, ns, first = b->linear;
 	enum be_run r;
 
 	if (!__atomic_load_n(&b->v->grows, __ATOMIC_RELAXED))
 		return sd_block_run(b, hi, fault);
+	__atomic_add_fetch(&running, 1, __ATOMIC_RELAXED);
 	t0 = timed ? vgpu_now_ns() : 0;
 	r = sd_block_run(b, hi, fault);
-	if (!timed && !b->crossings)
-		return r;
-	sd_variant_ran((struct be_kernel *)(uintptr_t)b->l->kernel, b->v, timed ? vgpu_now_ns() - t0 - b->waited_ns : 0, b->crossings);
-	b->crossings = b->waited_ns = 0;
+	if (timed || b->crossings) {
+		ns = timed ? vgpu_now_ns() - t0 - b->waited_ns : 0;
+		sd_variant_ran((struct be_kernel *)(uintptr_t)b->l->kernel, b->v, ns, timed ? b->linear - first + 1 : 0, blocks_of(b->l), b->crossings);
+		b->crossings = b->waited_ns = 0;
+		if (r == BE_RUN_DONE)
+			make_room(b);
+	}
+	__atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
 	return r;
 }
 

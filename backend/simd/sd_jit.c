@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -519,6 +520,16 @@ static int finish(struct sd_jit_job *j, bool wait, struct sd_code **out, struct 
 	done = j->done;
 	pthread_mutex_unlock(&conn.lock);
 	return done ? job_result(j, out, err) : -VGPU_E_NOT_READY;
+}
+
+void sd_jit_await(unsigned ms)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	pthread_mutex_lock(&conn.lock);
+	p.fd = conn.fd;
+	pthread_mutex_unlock(&conn.lock);
+	poll(&p, 1, (int)ms);
 }
 
 int sd_jit_poll(struct sd_jit_job *j, struct sd_code **out, struct vgpu_err *err)

@@ -30,6 +30,8 @@ int sd_jit_compile(struct sd_code **out, const struct gen_request *r, struct vgp
  * once, whatever became of it, before its module.
  */
 int sd_jit_start(struct sd_jit_job **out, const struct gen_request *r, struct vgpu_err *err);
+/* Until the compiler's process says something, or so long. */
+void sd_jit_await(unsigned ms);
 int sd_jit_poll(struct sd_jit_job *j, struct sd_code **out, struct vgpu_err *err);
 int sd_jit_wait(struct sd_jit_job *j, struct sd_code **out, struct vgpu_err *err);
 void sd_jit_job_free(struct sd_jit_job *j);

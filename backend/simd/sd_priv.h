@@ -48,7 +48,7 @@ struct sd_variant {
 	struct sd_part *part[2];           /* [0] NULL: interpreted; [1]: the other half, once it was needed */
 	bool grows;                        /* better code may come */
 	bool eager;                        /* for tests: at once */
-	uint64_t ns, crossings;            /* how long it ran; ways from one half to the other */
+	uint64_t ns, blocks, crossings;    /* how long how many ran; ways from one half to the other */
 	struct sd_jit_job *job;            /* better code */
 	struct sd_part *better;            /* that has come, and waits for its other half */
 	struct vgpu_err why;               /* why there is no other half */
@@ -145,8 +145,12 @@ struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l
 struct sd_part *sd_variant_other(struct be_kernel *k, struct sd_variant *v, struct vgpu_err *err);
 /* Does it matter how long it runs? */
 bool sd_variant_timed(const struct sd_variant *v);
-/* Blocks of it ran that long, with that many ways from half to half; is it worth better code? */
-void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings);
+/* Better code is on its way. */
+bool sd_variant_hopes(const struct sd_variant *v);
+/* So many blocks ran that long, with that many ways from half to half, of a launch of so many; is it worth better code? */
+void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t blocks, uint64_t launch, uint64_t crossings);
+/* How long so many blocks take, ns, if they are like those that ran. */
+uint64_t sd_variant_takes(const struct sd_variant *v, uint64_t blocks);
 /* With no block in flight. */
 void sd_variants_free(struct be_kernel *k);
 void sd_variant_ref(struct sd_variant *v);

@@ -389,7 +389,7 @@ static void replace(struct be_kernel *k, struct sd_variant *v, struct sd_part *p
 		__atomic_store_n(&k->last, n, __ATOMIC_RELEASE);
 }
 
-/* Better code has come. A half whose other half was needed before waits for one as good. */
+/* Better code has come. A half whose other half was needed before waits for one that fits. */
 static void take_better(struct be_kernel *k, struct sd_variant *v, struct sd_part *p)
 {
 	struct sd_part *first = TAKE_PTR(v->better);
@@ -403,22 +403,12 @@ static void take_better(struct be_kernel *k, struct sd_variant *v, struct sd_par
 		}
 	} else if (!p->code->meta.half || !v->part[1]) {
 		replace(k, v, p, NULL);
+	} else if (are_halves(&p->code->meta, &v->part[1]->code->meta)) {
+		replace(k, v, p, part_ref(v->part[1])); /* whose turn it is now to get better: grow() */
 	} else {
 		start_other(k, v, p);
 		return;
 	}
-	no_better(v);
-}
-
-/* No half as good can be had: then with the one that is there, if it fits. */
-static void take_alone(struct be_kernel *k, struct sd_variant *v)
-{
-	struct sd_part *first = TAKE_PTR(v->better);
-
-	if (first && are_halves(&first->code->meta, &v->part[1]->code->meta) && first != v->part[0])
-		replace(k, v, first, part_ref(v->part[1]));
-	else
-		part_unref(first);
 	no_better(v);
 }
 
@@ -437,7 +427,7 @@ static void poll_better(struct be_kernel *k, struct sd_variant *v)
 	if (p)
 		take_better(k, v, p);
 	else
-		take_alone(k, v);
+		no_better(v);
 }
 
 /* All in one, because lanes part so often? */
@@ -453,11 +443,16 @@ bool sd_variant_timed(const struct sd_variant *v)
 	return v->part[0]->code->meta.tier == 0 || __atomic_load_n(&v->part[1], __ATOMIC_ACQUIRE);
 }
 
-static void grow(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings)
+bool sd_variant_hopes(const struct sd_variant *v)
+{
+	return __atomic_load_n(&v->job, __ATOMIC_RELAXED) != NULL;
+}
+
+static void grow(struct be_kernel *k, struct sd_variant *v, bool is_long, uint64_t ns, uint64_t crossings)
 {
 	if (wants_whole(v, ns, crossings))
 		start_better(k, v, true);
-	else if (ns < WORTH_NS && !v->eager)
+	else if (!is_long && !v->eager)
 		return;
 	else if (v->part[0]->code->meta.tier == 0)
 		start_better(k, v, false);
@@ -465,18 +460,29 @@ static void grow(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_
 		start_other(k, v, part_ref(v->part[0]));
 }
 
-void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t crossings)
+uint64_t sd_variant_takes(const struct sd_variant *v, uint64_t blocks)
 {
+	uint64_t ns = __atomic_load_n(&v->ns, __ATOMIC_RELAXED), ran = __atomic_load_n(&v->blocks, __ATOMIC_RELAXED);
+
+	return ran ? (uint64_t)((double)ns * (double)blocks / (double)ran) : 0;
+}
+
+void sd_variant_ran(struct be_kernel *k, struct sd_variant *v, uint64_t ns, uint64_t blocks, uint64_t launch, uint64_t crossings)
+{
+	bool is_long;
+
 	ns = __atomic_add_fetch(&v->ns, ns, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&v->blocks, blocks, __ATOMIC_RELAXED);
 	crossings = __atomic_add_fetch(&v->crossings, crossings, __ATOMIC_RELAXED);
-	if (!v->eager && ns < WORTH_NS && crossings < WORTH_CROSSINGS)
+	is_long = ns >= WORTH_NS || sd_variant_takes(v, launch) >= WORTH_NS;
+	if (!v->eager && !is_long && crossings < WORTH_CROSSINGS)
 		return;
 	if (pthread_mutex_trylock(&k->lock))
 		return;
 	if (v->grows && v->job)
 		poll_better(k, v);
 	else if (v->grows)
-		grow(k, v, ns, crossings);
+		grow(k, v, is_long, ns, crossings);
 	pthread_mutex_unlock(&k->lock);
 }
 

@@ -617,18 +617,23 @@ static bool wants_registers(const struct gen *g, const struct gen_func *f, unsig
 	return tier || (f->loops.n && gen_count_insns(f) <= SHORT && carried(g, f, 1) <= FEW_CARRIED);
 }
 
-/* Which allocator is used is an option of the process. */
-static int generate_code(struct gen *g, bool registers, char **msg, LLVMMemoryBufferRef *buf)
+/* From so many instructions on, ordering the machine's takes a quarter of the time, and loops aren't what such a kernel is about. */
+#define LONG 500
+
+/* Which allocator is used, and whether instructions are ordered, are options of the process. */
+static int generate_code(struct gen *g, bool registers, bool order, char **msg, LLVMMemoryBufferRef *buf)
 {
-	static const char *const with[] = { "vgpu", "-optimize-regalloc=true" }, *const without[] = { "vgpu", "-optimize-regalloc=false" };
+	static const char *const allocator[] = { "-optimize-regalloc=false", "-optimize-regalloc=true" };
+	static const char *const ordering[] = { "-enable-misched=false", "-enable-misched=true" };
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static enum { DEFAULT, WITH, WITHOUT } is;
-	int r;
+	static int is = -1;
+	const char *args[] = { "vgpu", allocator[registers], ordering[order] };
+	int want = registers * 2 + order, r;
 
 	pthread_mutex_lock(&lock);
-	if (is != (registers ? WITH : WITHOUT)) {
-		LLVMParseCommandLineOptions(2, registers ? with : without, NULL);
-		is = registers ? WITH : WITHOUT;
+	if (is != want) {
+		LLVMParseCommandLineOptions(ARRAY_SIZE(args), args, NULL);
+		is = want;
 	}
 	r = LLVMTargetMachineEmitToMemoryBuffer(g->tm, g->mod, LLVMObjectFile, msg, buf);
 	pthread_mutex_unlock(&lock);
@@ -640,7 +645,7 @@ static int to_object(struct gen *g, const struct gen_func *f, unsigned tier, str
 	LLVMMemoryBufferRef buf = NULL;
 	char *msg = NULL;
 
-	if (generate_code(g, wants_registers(g, f, tier), &msg, &buf)) {
+	if (generate_code(g, wants_registers(g, f, tier), tier && gen_count_insns(f) < LONG, &msg, &buf)) {
 		int r = vgpu_err_set(g->err, VGPU_E_INTERNAL, "'%.80s': %.400s", g->entry->name, msg);
 
 		LLVMDisposeMessage(msg);
