@@ -39,6 +39,7 @@ static void VGPU_NORETURN sleeper(const int sv[2], const char *path, char *const
 {
 	struct pollfd p = { SD_JW_FD, POLLIN, 0 };
 	sigset_t none;
+	char byte;
 
 	if (dup2(sv[1], SD_JW_FD) < 0)
 		_exit(1);
@@ -57,7 +58,8 @@ static void VGPU_NORETURN sleeper(const int sv[2], const char *path, char *const
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	while (poll(&p, 1, -1) < 0)
 		continue;
-	if (p.revents & POLLIN)
+	/* a worker that is gone makes it readable, too */
+	if (!(p.revents & POLLHUP) || recv(SD_JW_FD, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		execv(path, argv);
 	_exit(1);
 }

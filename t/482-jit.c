@@ -27,6 +27,8 @@
 #include "util/buf.h"
 #include "util/sys.h"
 
+#define LEAVES 6               /* seconds that what a worker has left behind may take */
+
 /* C++ has them as long as that, and an error's text ends before */
 #define TEN(s) s s s s s s s s s s
 #define LONG TEN(TEN("long_n"))
@@ -483,6 +485,33 @@ static void killed(struct ir_module *m)
 	ok(comes(m, "ok3", 0), "… and there is a new one for the next");
 }
 
+/* Better code that was asked for is made for the cache when nobody waits for it any more; what was needed at once isn't. */
+static void left_behind(struct ir_module *m, bool drop)
+{
+	struct gen_request r = request(m, "slow", 1);
+	struct vgpu_err err = VGPU_ERR_INIT;
+	struct sd_jit_job *j;
+	unsigned n, before;
+
+	r.warps = drop ? 4 : 8;
+	each_file(NULL, &before);
+	if (sd_jit_start(&j, &r, &err))
+		bail("%s", err.text);
+	usleep(100000);
+	sd_jit_job_free(j);
+	if (drop)
+		sd_jit_forget(m);
+	else
+		restart(m);
+	for (unsigned k = 0; k < LEAVES * 100; k++) {
+		each_file(NULL, &n);
+		if (n > before)
+			break;
+		usleep(10000);
+	}
+	is_int(n, before + 1, "better code comes to the cache though %s", drop ? "its module is gone" : "its process is gone");
+}
+
 int main(void)
 {
 	struct ir_module *m;
@@ -509,6 +538,8 @@ int main(void)
 	confined();
 	killed(m);
 	caching(m);
+	left_behind(m, true);
+	left_behind(m, false);
 	eviction();
 	setenv("VGPU_JIT_MEM_MB", "512", 1);
 	restart(m);

@@ -3,7 +3,10 @@
  * jobs; a job is answered from the cache or queued for a compiler.
  *
  * A job is queued → running (proc.job) → gone; DROP and the worker's end take
- * it away in either state. Jobs of tier 0 come first and may use all CPUs but
+ * it away in either state, if it is of tier 0. One of tier 1 is made for the
+ * cache then: the kernel has run for long, and the next process that runs it
+ * has the better code from its start. When the worker is gone that may take
+ * some seconds and no longer. Jobs of tier 0 come first and may use all CPUs but
  * the one; one of tier 1 runs at a time, in a compiler of low priority, and
  * none is begun while others wait or run.
  *
@@ -33,6 +36,7 @@
 #define MODULES_MAX 65536
 #define IDLE_NS 3000000000ull      /* a compiler without work ends then */
 #define IDLE_MAX 2
+#define LINGER_NS 4000000000ull    /* without the worker */
 #define SMALL_B (4u << 20)
 #define PACKET_B (sizeof(struct sd_jw_head) + SD_JW_CHUNK)
 
@@ -42,6 +46,7 @@ struct module {
 	int text;                  /* sealed when it is complete; -1: in small */
 	uint8_t *small;
 	bool complete;
+	bool dropped;              /* lives as long as its jobs do */
 	struct sd_jw_module h;
 	uint64_t *lens;
 	struct jit_key key;
@@ -75,6 +80,7 @@ struct broker {
 	VGPU_VEC(struct proc) procs;
 	VGPU_VEC(struct reply) out;        /* that the socket didn't take */
 	unsigned cpus;
+	uint64_t until;                    /* the worker is gone, and then so are we; 0: it is there */
 	uint8_t *buf;
 };
 
@@ -84,6 +90,8 @@ static void send_reply(struct broker *b, const struct sd_jw_result *r, int fd)
 {
 	struct reply later = { *r, -1 };
 
+	if (b->until)
+		return;
 	if (b->out.n == 0 && vgpu_send_fds(b->sock, r, sizeof(*r), &fd, fd >= 0, MSG_DONTWAIT) >= 0)
 		return;
 	if (fd >= 0)
@@ -124,13 +132,45 @@ static void send_error(struct broker *b, uint64_t id, const struct vgpu_err *err
 	send_reply(b, &r, -1);
 }
 
+/* ---- modules and jobs ---- */
+
+static void module_free(struct module *m)
+{
+	if (m->text >= 0)
+		close(m->text);
+	free(m->small);
+	free(m->lens);
+	free(m);
+}
+
+static bool is_used(const struct broker *b, const struct module *m)
+{
+	for (size_t i = 0; i < b->queue.n; i++)
+		if (b->queue.v[i]->m == m)
+			return true;
+	for (size_t i = 0; i < b->procs.n; i++)
+		if (b->procs.v[i].job && b->procs.v[i].job->m == m)
+			return true;
+	return false;
+}
+
+/* In no list any more. */
+static void job_free(const struct broker *b, struct job *j)
+{
+	if (j && j->m->dropped && !is_used(b, j->m))
+		module_free(j->m);
+	free(j);
+}
+
 /* ---- compilers ---- */
 
 static void proc_end(struct broker *b, size_t i)
 {
+	struct job *j = b->procs.v[i].job;
+
 	close(b->procs.v[i].sock);
-	free(b->procs.v[i].job);
 	vgpu_vec_swap_remove(&b->procs, i);
+	job_free(b, j);
 }
 
 /* One without work that has the module, or else any, or else a new one; NULL and *err. */
@@ -188,8 +228,9 @@ static void run_job(struct broker *b, struct job *j)
 	if (!err.status && vgpu_send_fds(p->sock, &j->c, sizeof(j->c), NULL, 0, 0) < 0)
 		vgpu_err_set(&err, VGPU_E_INTERNAL, "the compiler can't be asked");
 	if (err.status) {
-		send_error(b, j->c.h.id, &err);
-		free(j);
+		if (!j->m->dropped)
+			send_error(b, j->c.h.id, &err);
+		job_free(b, j);
 		return;
 	}
 	p->job = j;
@@ -237,7 +278,7 @@ static void died(struct broker *b, size_t i)
 	struct job *j = b->procs.v[i].job;
 
 	vgpu_err_set(&err, VGPU_E_INTERNAL, "the compiler died: of a fault, or of its limits of memory or time");
-	if (j)
+	if (j && !j->m->dropped)
 		send_error(b, j->c.h.id, &err);
 	proc_end(b, i);
 }
@@ -252,13 +293,16 @@ static bool finish(struct broker *b, struct proc *p, struct sd_jw_result *r, int
 		return false;
 	r->from = SD_JW_COMPILED;
 	r->text[sizeof(r->text) - 1] = 0;
-	send_reply(b, r, fd);
+	if (!j->m->dropped)
+		send_reply(b, r, fd);
 	/* only what can't change any more, from a process that is locked in; it can spoil its own kernel's entry alone */
 	if (fd >= 0 && (fcntl(fd, F_GET_SEALS) & F_SEAL_WRITE))
 		jit_cache_put(b->cache, &j->key, fd);
 	p->job = NULL;
 	p->idle_since = vgpu_now_ns();
-	free(j);
+	if (j->m->dropped)
+		p->module = 0;
+	job_free(b, j);
 	return !last;
 }
 
@@ -281,15 +325,6 @@ static bool on_proc(struct broker *b, size_t i)
 }
 
 /* ---- modules ---- */
-
-static void module_free(struct module *m)
-{
-	if (m->text >= 0)
-		close(m->text);
-	free(m->small);
-	free(m->lens);
-	free(m);
-}
 
 static bool complete(struct module *m)
 {
@@ -357,24 +392,33 @@ static bool on_text(struct broker *b, const struct sd_jw_head *h, size_t n)
 	return m->got < m->size || complete(m);
 }
 
+/* Takes away jobs that somebody would have waited for: of the module, or of all. */
+static void end_urgent(struct broker *b, const struct module *m)
+{
+	for (size_t i = b->queue.n; i-- > 0;)
+		if (!b->queue.v[i]->background && (!m || b->queue.v[i]->m == m)) {
+			free(b->queue.v[i]);
+			b->queue.n--;
+			memmove(b->queue.v + i, b->queue.v + i + 1, (b->queue.n - i) * sizeof(*b->queue.v));
+		}
+	for (size_t i = b->procs.n; i-- > 0;)
+		if (b->procs.v[i].job && !b->procs.v[i].job->background && (!m || b->procs.v[i].job->m == m))
+			proc_end(b, i);
+}
+
 static bool on_drop(struct broker *b, const struct sd_jw_head *h)
 {
 	struct module *m = vgpu_htab_del(&b->modules, h->id);
 
 	if (!m)
 		return false;
-	for (size_t i = b->queue.n; i-- > 0;)
-		if (b->queue.v[i]->m == m) {
-			free(b->queue.v[i]);
-			b->queue.n--;
-			memmove(b->queue.v + i, b->queue.v + i + 1, (b->queue.n - i) * sizeof(*b->queue.v));
-		}
-	for (size_t i = b->procs.n; i-- > 0;)
-		if (b->procs.v[i].job && b->procs.v[i].job->m == m)
-			proc_end(b, i);
-		else if (b->procs.v[i].module == m->id)
+	end_urgent(b, m);
+	for (size_t i = 0; i < b->procs.n; i++)
+		if (!b->procs.v[i].job && b->procs.v[i].module == m->id)
 			b->procs.v[i].module = 0;
-	module_free(m);
+	m->dropped = is_used(b, m);
+	if (!m->dropped)
+		module_free(m);
 	return true;
 }
 
@@ -483,7 +527,9 @@ static size_t wait_news(struct broker *b, struct pollfd *p)
 {
 	int ms = end_idle(b);
 
-	p[0] = (struct pollfd){ b->sock, (short)(POLLIN | (b->out.n ? POLLOUT : 0)), 0 };
+	if (b->until)
+		ms = MAX((int)((int64_t)(b->until - vgpu_now_ns()) / 1000000), 0);
+	p[0] = (struct pollfd){ b->until ? -1 : b->sock, (short)(POLLIN | (b->out.n ? POLLOUT : 0)), 0 };
 	for (size_t i = 0; i < b->procs.n; i++)
 		p[1 + i] = (struct pollfd){ b->procs.v[i].sock, POLLIN, 0 };
 	if (poll(p, 1 + b->procs.n, ms) < 0)
@@ -498,8 +544,8 @@ static void fini(struct broker *b)
 
 	while (b->procs.n)
 		proc_end(b, b->procs.n - 1);
-	for (size_t k = 0; k < b->queue.n; k++)
-		free(b->queue.v[k]);
+	while (b->queue.n)
+		job_free(b, b->queue.v[--b->queue.n]);
 	for (size_t k = 0; k < b->out.n; k++)
 		if (b->out.v[k].fd >= 0)
 			close(b->out.v[k].fd);
@@ -510,6 +556,19 @@ static void fini(struct broker *b)
 	vgpu_vec_free(&b->queue);
 	vgpu_vec_free(&b->out);
 	free(b->buf);
+}
+
+/* The worker is gone. False, as on_worker has it. */
+static bool leave(struct broker *b, const struct vgpu_err *err)
+{
+	end_urgent(b, NULL);
+	b->until = err->status ? 1 : vgpu_now_ns() + LINGER_NS;
+	return false;
+}
+
+static bool lingers(const struct broker *b)
+{
+	return vgpu_now_ns() < b->until && (n_running(b, true) || b->queue.n);
 }
 
 int jit_broker(int sock, int zygote, struct jit_cache *cache, struct vgpu_err *err)
@@ -524,7 +583,7 @@ int jit_broker(int sock, int zygote, struct jit_cache *cache, struct vgpu_err *e
 	if (!b.buf)
 		return vgpu_err_set(err, VGPU_E_NOMEM, "broker: out of memory");
 	err->status = 0;
-	while (on) {
+	while (on || lingers(&b)) {
 		/* from the end: one that is removed gives its place to one that was looked at */
 		for (size_t i = wait_news(&b, p); i-- > 0;)
 			if (p[1 + i].revents)
@@ -532,7 +591,7 @@ int jit_broker(int sock, int zygote, struct jit_cache *cache, struct vgpu_err *e
 		if (p[0].revents & POLLOUT)
 			send_later(&b);
 		if (p[0].revents & (POLLIN | POLLHUP | POLLERR))
-			on = on_worker(&b, err);
+			on = on_worker(&b, err) || leave(&b, err);
 		dispatch(&b);
 	}
 	fini(&b);
