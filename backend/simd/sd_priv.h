@@ -49,7 +49,7 @@ struct sd_variant {
 	bool grows;                        /* better code may come */
 	bool eager;                        /* for tests: at once */
 	uint64_t ns, blocks, crossings;    /* how long how many ran; ways from one half to the other */
-	struct sd_jit_job *job;            /* better code */
+	struct sd_jit_job *job, *foreseen; /* better code; the other half of it, which will be asked for when that has come */
 	struct sd_part *better;            /* that has come, and waits for its other half */
 	struct vgpu_err why;               /* why there is no other half */
 };

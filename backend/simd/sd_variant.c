@@ -119,7 +119,8 @@ void sd_variants_free(struct be_kernel *k)
 {
 	for (size_t n = 0; n < k->variants.n; n++) {
 		sd_jit_job_free(k->variants.v[n]->job);
-		k->variants.v[n]->job = NULL;
+		sd_jit_job_free(k->variants.v[n]->foreseen);
+		k->variants.v[n]->job = k->variants.v[n]->foreseen = NULL;
 		sd_variant_unref(k->variants.v[n]);
 	}
 	for (size_t n = 0; n < k->old.n; n++)
@@ -178,12 +179,13 @@ static bool are_halves(const struct sd_meta *a, const struct sd_meta *b)
 	       a->generic_tid == b->generic_tid && a->ftz == b->ftz;
 }
 
-/* The other half of p, which has gangs of the same size. */
+/* The other half of p, whose gangs are to be of the same size: as they are made for tier 1, that is what the generator chooses. */
 static struct gen_request request_other(const struct sd_variant *v, const struct be_kernel *k, const struct sd_part *p, unsigned tier)
 {
 	struct gen_request r = request(v, k, tier, GEN_F_WORLD_1);
 
-	r.warps = p->code->meta.W / 32;
+	if (tier == 0)
+		r.warps = p->code->meta.W / 32;
 	return r;
 }
 
@@ -196,6 +198,13 @@ static void compile_other(struct sd_variant *v, struct be_kernel *k)
 
 	if (sd_jit_compile(&code, &r, &v->why))
 		return;
+	if (r.best && !are_halves(&v->part[0]->code->meta, &code->meta)) {
+		/* better code, of another gang */
+		sd_unload(code);
+		r.best = false;
+		if (sd_jit_compile(&code, &r, &v->why))
+			return;
+	}
 	if (!are_halves(&v->part[0]->code->meta, &code->meta)) {
 		sd_unload(code);
 		vgpu_err_set(&v->why, VGPU_E_INTERNAL, "the compiled halves of '%s' don't fit", k->entry->name);
@@ -348,11 +357,23 @@ static void start(struct sd_variant *v, const struct gen_request *r)
 		no_better(v);
 }
 
+/* With the one half that is made better, where the other one is in use, too: it will be asked for next. */
+static void foresee(struct be_kernel *k, struct sd_variant *v)
+{
+	struct gen_request r = request(v, k, 1, GEN_F_WORLD_1);
+	struct vgpu_err err = VGPU_ERR_INIT;
+
+	if (v->part[1] && !v->foreseen && sd_jit_start(&v->foreseen, &r, &err))
+		v->foreseen = NULL;
+}
+
 static void start_better(struct be_kernel *k, struct sd_variant *v, bool whole)
 {
 	struct gen_request r = request(v, k, 1, whole ? 0 : GEN_F_WORLD_0);
 
 	start(v, &r);
+	if (!whole)
+		foresee(k, v);
 }
 
 /* To the half p, which is of tier 1. */
@@ -361,7 +382,10 @@ static void start_other(struct be_kernel *k, struct sd_variant *v, struct sd_par
 	struct gen_request r = request_other(v, k, p, 1);
 
 	v->better = p;
-	start(v, &r);
+	if (v->foreseen)
+		__atomic_store_n(&v->job, TAKE_PTR(v->foreseen), __ATOMIC_RELAXED);
+	else
+		start(v, &r);
 }
 
 /* The variant with other code, in its place. Takes the parts over. */
@@ -382,6 +406,7 @@ static void replace(struct be_kernel *k, struct sd_variant *v, struct sd_part *p
 	n->part[1] = other;
 	n->grows = p->code->meta.half;
 	n->eager = v->eager;
+	n->foreseen = TAKE_PTR(v->foreseen);
 	for (size_t i = 0; i < k->variants.n; i++)
 		if (k->variants.v[i] == v)
 			k->variants.v[i] = n;

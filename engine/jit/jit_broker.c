@@ -455,6 +455,7 @@ static bool on_compile(struct broker *b, size_t n)
 		struct sd_jw_compile better = c;
 
 		better.tier = 1;
+		better.warps = 0;   /* as it is asked for */
 		jit_key_kernel(&m->key, &better, &key);
 		if (from_cache(b, &c, &key, t0))
 			return true;
