@@ -18,7 +18,8 @@
 #define PASSES_0 "function(sroa,early-cse,simplifycfg)"
 /*
  * Of code for lanes that run apart, values stay in memory: each one that is live over many blocks would become a value of
- * each of them, with a place of its own on the stack. MANY_0, and SD_MANY_CARRIED for better code: of what carried() counts.
+ * each of them, with a place of its own on the stack, from which tier 0's own allocator copies it at the end of each.
+ * MANY_0, and SD_MANY_CARRIED for better code: of what carried() counts.
  */
 #define PASSES_MEM_1 "function(early-cse,simplifycfg,instcombine<no-verify-fixpoint>,early-cse<memssa>,loop-mssa(licm),simplifycfg,adce)"
 #define PASSES_MEM_0 "function(early-cse)"
@@ -549,13 +550,26 @@ static uint32_t carried(const struct gen *g, const struct gen_func *f, unsigned 
 	return sum;
 }
 
+/* Instructions, and what carried() counts, up to which tier 0 takes the better register allocator. */
+#define SHORT 300
+#define FEW_CARRIED 250
+
+/*
+ * Tier 0's own allocator has all values in memory from block to block. With tier 1's, code takes half as long again to generate,
+ * large functions much longer, and loops run two to five times as fast: a launch that is long waits for them.
+ */
+static bool wants_registers(const struct gen *g, const struct gen_func *f, unsigned tier)
+{
+	return tier || (f->loops.n && gen_count_insns(f) <= SHORT && carried(g, f, 1) <= FEW_CARRIED);
+}
+
 static const char *passes(const struct gen *g, const struct gen_func *f, unsigned tier)
 {
 	uint32_t n = f->half == GEN_F_WORLD_0 ? carried(g, f, 0) : carried(g, f, 1);
 
 	if (tier)
 		return n >= (f->half == GEN_F_WORLD_0 ? 4 : 1) * SD_MANY_CARRIED ? PASSES_MEM_1 : PASSES_1;
-	return n >= MANY_0 ? PASSES_MEM_0 : PASSES_0;
+	return n >= MANY_0 || (f->half != GEN_F_WORLD_0 && !wants_registers(g, f, tier)) ? PASSES_MEM_0 : PASSES_0;
 }
 
 /* For tests. */
@@ -602,19 +616,6 @@ static void dump(struct gen *g, const char *when)
 		return;
 	snprintf(path, sizeof(path), "%s/%s.%s.ll", dir, g->entry->name, when);
 	LLVMPrintModuleToFile(g->mod, path, NULL);
-}
-
-/* Instructions, and what carried() counts, up to which tier 0 takes the better register allocator. */
-#define SHORT 300
-#define FEW_CARRIED 250
-
-/*
- * Tier 0's own allocator has all values in memory from block to block. With tier 1's, code takes half as long again to generate,
- * large functions much longer, and loops run two to five times as fast: a launch that is long waits for them.
- */
-static bool wants_registers(const struct gen *g, const struct gen_func *f, unsigned tier)
-{
-	return tier || (f->loops.n && gen_count_insns(f) <= SHORT && carried(g, f, 1) <= FEW_CARRIED);
 }
 
 /* From so many instructions on, ordering the machine's takes a quarter of the time, and loops aren't what such a kernel is about. */
