@@ -54,6 +54,30 @@ static val gather(struct gen *g, LLVMTypeRef t, val addr, unsigned align, val m)
 	return gen_intrinsic(g, "llvm.masked.gather", over, 2, args, 4);
 }
 
+/*
+ * Bytes and halves, of the aligned words that they are in: no page, and nothing that was allocated, ends within one. Several
+ * elements are aligned together, so each is within one word, too.
+ */
+static void gather_parts(struct acc *x, const struct group *r, val m, val *out)
+{
+	struct gen *g = x->e->g;
+	LLVMTypeRef words = gen_int_type(g, 32, g->G), part = gen_int_type(g, 8 * x->size, g->G);
+	val addr = mem_addr_vector(x, r), at, shift, word = NULL;
+
+	at = LLVMBuildAnd(g->b, addr, gen_const(g, addr, 64, ~(uint64_t)3), "");
+	shift = LLVMBuildTrunc(g->b, addr, words, "");
+	shift = LLVMBuildShl(g->b, LLVMBuildAnd(g->b, shift, gen_const(g, shift, 32, 3), ""), gen_const(g, shift, 32, 3), "");
+	for (unsigned k = 0; k < x->vec; k++) {
+		unsigned off = k * x->size;
+		val v;
+
+		if (off % 4 == 0)
+			word = gather(g, words, off ? LLVMBuildAdd(g->b, at, gen_const(g, at, 64, off), "") : at, 4, m);
+		v = LLVMBuildLShr(g->b, word, shift, "");
+		out[k] = LLVMBuildTrunc(g->b, LLVMBuildLShr(g->b, v, gen_const(g, v, 32, off % 4 * 8), ""), part, "");
+	}
+}
+
 static void load_masked(struct acc *x, const struct group *r, val m, val *out)
 {
 	struct gen *g = x->e->g;
@@ -71,6 +95,10 @@ static void load_masked(struct acc *x, const struct group *r, val m, val *out)
 				a = LLVMBuildAdd(g->b, a, gen_const(g, a, 64, k * x->size), "");
 			out[k] = gather(g, t, a, x->size, m);
 		}
+		return;
+	}
+	if (!x->volatile_ && g->isa >= SD_ISA_AVX2) {
+		gather_parts(x, r, m, out);
 		return;
 	}
 	mem_loop_lanes(x, mem_addr_vector(x, r), m, NULL, out);
