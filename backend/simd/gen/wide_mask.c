@@ -102,6 +102,12 @@ static void add_operands(struct origins *o, val v)
 		o->unknown = true;
 }
 
+/* An extension from bits, which goes when its operand does. */
+static bool is_extension(const struct widen *x, val w)
+{
+	return LLVMIsAInstruction(w) && LLVMGetInstructionOpcode(w) == LLVMSExt && LLVMTypeOf(LLVMGetOperand(w, 0)) == x->bits;
+}
+
 /* Is each lane of w, a vector of 32 bits a lane, known to be all ones or all zeros? */
 static bool is_mask(const struct widen *x, val w)
 {
@@ -116,7 +122,7 @@ static bool is_mask(const struct widen *x, val w)
 			o.unknown = !LLVMIsNull(v) && v != LLVMConstAllOnes(x->wide);
 		else if (!LLVMIsAInstruction(v))
 			o.unknown = true;
-		else if (!is_noted(x->g, v) && (LLVMGetInstructionOpcode(v) != LLVMSExt || LLVMTypeOf(LLVMGetOperand(v, 0)) != x->bits))
+		else if (!is_noted(x->g, v) && !is_extension(x, v))
 			add_operands(&o, v);
 	}
 	vgpu_htab_fini(&o.seen);
@@ -124,18 +130,22 @@ static bool is_mask(const struct widen *x, val w)
 }
 
 /* What v asks the sign of, if that is a mask. */
-static val asked(const struct widen *x, val v)
+static val asked(struct widen *x, val v)
 {
 	val w;
 
 	if (!LLVMIsAInstruction(v) || LLVMGetInstructionOpcode(v) != LLVMICmp || LLVMGetICmpPredicate(v) != LLVMIntSLT)
 		return NULL;
 	w = LLVMGetOperand(v, 0);
-	return LLVMTypeOf(w) == x->wide && LLVMIsNull(LLVMGetOperand(v, 1)) && is_mask(x, w) ? w : NULL;
+	if (LLVMTypeOf(w) != x->wide || !LLVMIsNull(LLVMGetOperand(v, 1)))
+		return NULL;
+	if (is_extension(x, w))
+		return wide_of(x, LLVMGetOperand(w, 0));
+	return is_mask(x, w) ? w : NULL;
 }
 
 /* Right behind where it is made. */
-static val extended(const struct widen *x, val v)
+static val extended(struct widen *x, val v)
 {
 	struct gen *g = x->g;
 	val at = asked(x, v);
