@@ -333,8 +333,10 @@ static bool bits_below(const struct gen *g, const struct gen_aff *a, const struc
 static bool widen_32(struct gen *g, const struct gen_aff *a, bool sign, bool emit, bool unproven_ok, bool *unproven, struct gen_aff *r)
 {
 	int64_t min = most(g, lanes_c(a), false), max = most(g, lanes_c(a), true);
+	/* of a vector that happens to be a pattern here nothing may be known: then the range is that of 64 bits */
+	bool known = a->s.lo >= INT32_MIN && a->s.hi <= UINT32_MAX;
 	bool proven = a->s.shape == GEN_U ||
-		      (!lanes_k(a) && a->s.lo - max >= (sign ? INT32_MIN : 0) && a->s.hi - min <= INT32_MAX);
+		      (known && !lanes_k(a) && a->s.lo - max >= (sign ? INT32_MIN : 0) && a->s.hi - min <= INT32_MAX);
 
 	if (!proven && zero_base(a) && min >= 0)
 		proven = true;

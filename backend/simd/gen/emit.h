@@ -178,6 +178,10 @@ val gen_any(struct gen *g, const val *groups, bool all);   /* i1: any (all) lane
 LLVMBasicBlockRef gen_new_bb(struct gen_emit *e, const char *name);
 void gen_at(struct gen_emit *e, LLVMBasicBlockRef bb);
 
+/* ---- fixed.c ---- */
+/* An operand of floating-point arithmetic that LLVM isn't to work out itself: what it is can't be seen any more. */
+val gen_unknown(struct gen_emit *e, const struct gen_insn *t, val v);
+
 /* ---- wide_mask.c ---- */
 /* The last change before code is generated; false: memory is short. */
 bool gen_widen_masks(struct gen *g);

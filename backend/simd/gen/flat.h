@@ -107,6 +107,7 @@ struct gen_reg {
 	uint8_t bits;                      /* 1, 8, 16, 32, 64 */
 	uint32_t n_defs, n_uses;
 	uint8_t step;                      /* enum gen_step, in loops: gen_find_steps() */
+	bool fixed;                        /* by constants and the thread's number: gen_find_fixed() */
 	bool blend;                        /* masked world: writes keep the other lanes' values */
 };
 
@@ -166,6 +167,7 @@ struct gen_shp gen_opnd_shape(struct gen *g, const struct gen_shp *shp, const st
 int gen_diverge(struct gen *g, struct gen_func *f);
 unsigned gen_count_insns(const struct gen_func *f);
 int gen_find_steps(struct gen *g, struct gen_func *f);
+int gen_find_fixed(struct gen *g, struct gen_func *f);
 void gen_func_free(struct gen_func *f);
 
 static inline bool gen_in(const uint64_t *set, uint32_t n)

@@ -402,6 +402,8 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 		r = gen_diverge(g, f);
 	if (!r)
 		r = gen_find_steps(g, f);
+	if (!r)
+		r = gen_find_fixed(g, f);
 	/* not with lanes that left a loop and wait behind it: there the loop goes on without them */
 	if (!r && meets_from_two_places(f)) {
 		f->why = "lanes may meet at warp-wide instructions in two places";
