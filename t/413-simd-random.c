@@ -675,6 +675,9 @@ static const struct {
 	{ 390091, "tier1,whole/avx512" },       /* zero by zero, both known: the NaN's sign */
 	{ 450002, "/avx2" },                    /* a wrapped product, widened with its sign, in masked code */
 	{ 430084, "tier1,whole/avx2" },         /* masks in 32 bits a lane */
+	{ 620086, "masked,tier1,warps=4,yield/avx2" }, /* a known operand alone, in directed rounding */
+	{ 650063, "tier1/avx2" },
+	{ 740079, "/avx512" },                  /* a denormal by one, with .ftz, where one is known on one way only */
 };
 
 int main(int argc, char **argv)

@@ -179,8 +179,8 @@ LLVMBasicBlockRef gen_new_bb(struct gen_emit *e, const char *name);
 void gen_at(struct gen_emit *e, LLVMBasicBlockRef bb);
 
 /* ---- fixed.c ---- */
-/* An operand of floating-point arithmetic that LLVM isn't to work out itself: what it is can't be seen any more. */
-val gen_unknown(struct gen_emit *e, const struct gen_insn *t, val v);
+/* Operand n of floating-point arithmetic, which LLVM isn't to work out itself: what it is can't be seen any more, if it could. */
+val gen_unknown(struct gen_emit *e, const struct gen_insn *t, unsigned n, val v);
 
 /* ---- wide_mask.c ---- */
 /* The last change before code is generated; false: memory is short. */

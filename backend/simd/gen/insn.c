@@ -418,9 +418,7 @@ static bool elem_once(struct gen_emit *e, const struct gen_insn *t, const struct
 	struct gen_elem x = { .i = t->i, .lanes = scalar ? 1 : g->G, .lazy_nan = lazy_result(e, t) };
 
 	for (unsigned k = 0; k < t->i->n_src; k++)
-		x.src[k] = scalar ? s[k].u : gen_group(g, &s[k], s[k].shape == GEN_V ? 0 : gen_bits(s[k].u), n);
-	if (t->i->n_src)
-		x.src[0] = gen_unknown(e, t, x.src[0]);
+		x.src[k] = gen_unknown(e, t, k, scalar ? s[k].u : gen_group(g, &s[k], s[k].shape == GEN_V ? 0 : gen_bits(s[k].u), n));
 	x.cc = scalar ? cc->u : gen_group(g, cc, 1, n);
 	if (!gen_elem(g, &x))
 		return false;
