@@ -276,7 +276,7 @@ static bool is_crowded(void)
 
 static bool wants_room(const struct sd_block *b, uint64_t left)
 {
-	return left >= ROOM_LEFT_NS && b->v->ns >= ROOM_KNOWN_NS && sd_variant_hopes(b->v) && is_crowded();
+	return left >= ROOM_LEFT_NS && __atomic_load_n(&b->v->ns, __ATOMIC_RELAXED) >= ROOM_KNOWN_NS && sd_variant_hopes(b->v) && is_crowded();
 }
 
 /*

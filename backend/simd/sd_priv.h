@@ -47,6 +47,7 @@ struct sd_variant {
 	uint32_t refs;
 	struct sd_part *part[2];           /* [0] NULL: interpreted; [1]: the other half, once it was needed */
 	bool grows;                        /* better code may come */
+	bool hopes;                        /* job is on its way; read without the lock */
 	bool eager;                        /* for tests: at once */
 	uint64_t ns, blocks, crossings;    /* how long how many ran; ways from one half to the other */
 	struct sd_jit_job *job, *foreseen; /* better code; the other half of it, which will be asked for when that has come */

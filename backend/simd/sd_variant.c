@@ -348,6 +348,11 @@ static void no_better(struct sd_variant *v)
 	__atomic_store_n(&v->grows, false, __ATOMIC_RELAXED);
 }
 
+static void hope(struct sd_variant *v, bool on)
+{
+	__atomic_store_n(&v->hopes, on, __ATOMIC_RELAXED);
+}
+
 static void start(struct sd_variant *v, const struct gen_request *r)
 {
 	struct vgpu_err err = VGPU_ERR_INIT;
@@ -355,6 +360,8 @@ static void start(struct sd_variant *v, const struct gen_request *r)
 	/* what runs will do */
 	if (sd_jit_start(&v->job, r, &err))
 		no_better(v);
+	else
+		hope(v, true);
 }
 
 /* With the one half that is made better, where the other one is in use, too: it will be asked for next. */
@@ -383,9 +390,10 @@ static void start_other(struct be_kernel *k, struct sd_variant *v, struct sd_par
 
 	v->better = p;
 	if (v->foreseen)
-		__atomic_store_n(&v->job, TAKE_PTR(v->foreseen), __ATOMIC_RELAXED);
+		v->job = TAKE_PTR(v->foreseen);
 	else
 		start(v, &r);
+	hope(v, v->job != NULL);
 }
 
 /* The variant with other code, in its place. Takes the parts over. */
@@ -448,6 +456,7 @@ static void poll_better(struct be_kernel *k, struct sd_variant *v)
 	if (r == -VGPU_E_NOT_READY)
 		return;
 	sd_jit_job_free(TAKE_PTR(v->job));
+	hope(v, false);
 	p = r ? NULL : part_new(k, code, &err);
 	if (p)
 		take_better(k, v, p);
@@ -470,7 +479,7 @@ bool sd_variant_timed(const struct sd_variant *v)
 
 bool sd_variant_hopes(const struct sd_variant *v)
 {
-	return __atomic_load_n(&v->job, __ATOMIC_RELAXED) != NULL;
+	return __atomic_load_n(&v->hopes, __ATOMIC_RELAXED);
 }
 
 static void grow(struct be_kernel *k, struct sd_variant *v, bool is_long, uint64_t ns, uint64_t crossings)
