@@ -409,6 +409,40 @@ static void test_column(const char *be)
 	unsetenv("VGPU_SIMD");
 }
 
+static const char widen_text[] =
+	".version 7.0\n.target sm_70\n.address_size 64\n"
+	/* widen(out): a hash of the thread's number, which wraps, with its sign to 64 bits; then the register changes, where all say so */
+	".visible .entry widen(.param .u64 out, .param .u32 n)\n{\n"
+	"	.reg .pred %p<4>; .reg .b32 %r<9>; .reg .b64 %d<6>;\n"
+	"	ld.param.u64 %d1, [out]; ld.param.u32 %r1, [n]; mov.u32 %r2, %tid.x; mov.u32 %r3, %ctaid.x; mad.lo.u32 %r4, %r3, 128, %r2;\n"
+	"	mul.lo.u32 %r5, %r4, 0x9e3779b1; cvt.s64.s32 %d2, %r5; setp.lt.u32 %p1, %r2, %r1; vote.sync.all.pred %p2, %p1, 0xffffffff;\n"
+	"	@%p2 add.u32 %r5, %r5, 77; cvt.s64.s32 %d3, %r5; add.s64 %d2, %d2, %d3;\n"
+	"	mul.wide.u32 %d4, %r4, 8; add.s64 %d5, %d1, %d4; st.global.u64 [%d5], %d2; ret;\n}\n";
+
+/* A pattern that wraps isn't one of 64 bits, in masked code either. */
+static void test_widen(const char *be, const char *form)
+{
+	enum { WIDE = 128, GRID = 3 };
+	uint32_t bad = 0;
+	int64_t *o;
+	struct kt t;
+
+	setenv("VGPU_SIMD", form, 1);
+	kt_must_open(&t, be, widen_text);
+	o = kt_alloc(&t, WIDE * GRID * 8);
+	struct { void *o; uint32_t n; } p = { o, 64 };
+
+	is_int(KT_RUN(&t, "widen", KT1(GRID), KT1(WIDE), p), BE_RUN_DONE, "%s, %s: widened hashes", be, form);
+	for (uint32_t k = 0; k < WIDE * GRID; k++) {
+		uint32_t h = k * 0x9e3779b1u, then = k % WIDE < 64 ? h + 77 : h;
+
+		bad += o[k] != (int64_t)(int32_t)h + (int32_t)then;
+	}
+	is_int(bad, 0, "%s, %s: each has its sign", be, form);
+	kt_close(&t);
+	unsetenv("VGPU_SIMD");
+}
+
 static float walk_of(const float *a, const float *b, uint32_t n, uint32_t row, uint32_t col)
 {
 	float f1 = 0, f2 = 1, f3 = 0;
@@ -469,6 +503,8 @@ int main(void)
 		test_shift(*be);
 		test_roots(*be);
 		test_column(*be);
+		test_widen(*be, "tier1");
+		test_widen(*be, "masked");
 	}
 	return 0;
 }
