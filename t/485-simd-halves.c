@@ -40,6 +40,7 @@ static const char text[] =
 static struct {
 	unsigned world0, world1, whole, tier1, better1;   /* better1: tier 1 of world 1 */
 	bool refuse;                       /* the other half */
+	bool wider;                        /* the other half, as a cache has it, was made for larger gangs */
 } asked;
 
 static int generator(const struct gen_request *r, struct gen_object *out, struct vgpu_err *err)
@@ -52,6 +53,12 @@ static int generator(const struct gen_request *r, struct gen_object *out, struct
 		asked.world1++;
 	else
 		asked.whole++;
+	if (asked.wider && r->best && (r->flags & GEN_F_WORLD_1)) {
+		struct gen_request other = *r;
+
+		other.warps = r->warps * 2;
+		return gen_kernel(&other, out, err);
+	}
 	if (asked.refuse && (r->flags & GEN_F_WORLD_1))
 		return vgpu_err_set(err, VGPU_E_INTERNAL, "no more of this");
 	return gen_kernel(r, out, err);
@@ -177,6 +184,18 @@ static void test_better_apart(void)
 	is_int(asked.better1, 1, "… once each");
 	kt_close(&t);
 	unsetenv("VGPU_SIMD");
+}
+
+/* What the cache has is better, but doesn't fit: the other half is made anew. */
+static void test_other_gang(void)
+{
+	struct kt t;
+
+	start(&t, text, false);
+	asked.wider = true;
+	run(&t, 13, 3, "lanes that part, with a half for larger gangs at hand");
+	is_int(asked.world1, 2, "it isn't taken");
+	kt_close(&t);
 }
 
 static char why_not[512];
@@ -340,6 +359,7 @@ int main(void)
 	test_large();
 	test_better();
 	test_better_apart();
+	test_other_gang();
 	test_shapes();
 	test_apart();
 	test_deep();
