@@ -485,7 +485,7 @@ static void killed(struct ir_module *m)
 	ok(comes(m, "ok3", 0), "… and there is a new one for the next");
 }
 
-/* Better code that was asked for is made for the cache when nobody waits for it any more; what was needed at once isn't. */
+/* Better code that was asked for is made for the cache when nobody waits for it any more. */
 static void left_behind(struct ir_module *m, bool drop)
 {
 	struct gen_request r = request(m, "slow", 1);
