@@ -125,8 +125,9 @@ static bool goes_far(const struct gen_func *f)
 			const struct gen_insn *t = &b->insns.v[n];
 			const struct ir_opnd *o = t->kind == GEN_I_IR && t->i->op == IR_OP_ld ? &t->i->src[0] : NULL;
 
-			if (o && o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG && f->regs.v[gen_reg_of(t->inst, o->reg)].step == GEN_STEP_FAR)
-				return !has_barrier(f, b->loop);
+			if (o && o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG && f->regs.v[gen_reg_of(t->inst, o->reg)].step == GEN_STEP_FAR &&
+			    !has_barrier(f, b->loop))
+				return true;
 		}
 	}
 	return false;
