@@ -101,7 +101,7 @@ int eng_sandbox_enter(struct vgpu_err *err)
 	if (unshare((root ? 0 : CLONE_NEWUSER) | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) == 0 && EMPTY_ROOT)
 		empty_root();
 	limit(RLIMIT_CORE, 0);
-	/* RLIMIT_NOFILE stays: a low one counts what other workers' clients haven't taken yet (WELCOME would fail) */
+	/* RLIMIT_NOFILE stays: the kernel holds what is on its way to all workers' clients against it (before_worker in super_proc.c) */
 	limit_memory();
 	raise_stack();
 	if (root) {

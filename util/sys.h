@@ -22,8 +22,8 @@ void vgpu_futex_wake(const volatile void *word, int count);
 
 /* Sends/receives one packet with up to 8 fds over an AF_UNIX socket; retries EINTR.
  * Answers bytes, 0 at end of file (recv), or -1 and errno. Received fds are close-on-exec;
- * A blocking send waits up to some 5 s where too many descriptors of this user are on their way (ETOOMANYREFS).
- * *nfds_out says how many came. A truncated packet or control message is -1 and EMSGSIZE. */
+ * *nfds_out says how many came. A truncated packet or control message is -1 and EMSGSIZE.
+ * A blocking send waits up to some 5 s where too many descriptors of this user are on their way (ETOOMANYREFS). */
 #define VGPU_MAX_FDS 8
 ssize_t vgpu_send_fds(int sock, const void *data, size_t len, const int *fds, int nfds, int flags);
 ssize_t vgpu_recv_fds(int sock, void *data, size_t len, int *fds, int *nfds_out, int flags);

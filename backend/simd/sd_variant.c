@@ -333,7 +333,7 @@ struct sd_variant *sd_variant_get(struct be_kernel *k, const struct be_launch *l
 
 /*
  * Run time from which a kernel is worth tier 1, and ways between halves from which they are worth being one: what one takes,
- * and the share of the run time that they may take all together. By themselves the halves are the better code: what one
+ * about, and the share of the run time that they may take all together. By themselves the halves are the better code: what one
  * needs in registers the other one doesn't have to care about.
  */
 #define WORTH_NS 20000000u

@@ -6,7 +6,8 @@
  * does: an invalid operation's NaN has the other sign, and numbers that .ftz
  * takes for zeros (a mode of the processor) aren't, also when they are only
  * divided by one. So it is kept from seeing through the operands. Kernels
- * compute little of this kind.
+ * compute little of this kind. What LLVM knows by algebra alone, of operands that
+ * do depend on something, stays visible, but in divisions and roots of f64.
  */
 #include <stdlib.h>
 

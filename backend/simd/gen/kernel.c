@@ -68,7 +68,7 @@ static void init_llvm(void)
 {
 	/*
 	 * Sinking moves instructions into the block of their only user, past the checks of addresses that end a block. Groups then
-	 * no longer take turns, but come one after the other, and all that they share lives long. Of instructions and of the machine's.
+	 * no longer take turns, but come one after the other, and all that they share lives long. One is for instructions, one for the machine's.
 	 */
 	static const char *const args[] = { "vgpu", "-instcombine-code-sinking=0", "-disable-machine-sink" };
 
@@ -620,7 +620,7 @@ static void dump(struct gen *g, const char *when)
 	LLVMPrintModuleToFile(g->mod, path, NULL);
 }
 
-/* From so many instructions on, ordering the machine's takes a quarter of the time, and loops aren't what such a kernel is about. */
+/* From so many instructions on, ordering the machine's takes long, and loops are seldom what such a kernel is about. */
 #define LONG 500
 
 /* Which allocator is used, and whether instructions are ordered, are options of the process. */

@@ -5,8 +5,8 @@
  * The generator stores masks so. LLVM's passes, to which a mask is a vector of
  * bits, make vectors of bits of them again wherever they can, and its code
  * generator then packs such a vector into 16 bits a lane behind each compare
- * and takes it apart again in front of each use: half of the instructions of a
- * loop whose lanes part. So the last thing before code is generated is to write
+ * and takes it apart again in front of each use: a good part of the instructions
+ * of a loop whose lanes part. So the last thing before code is generated is to write
  * what is computed with vectors of bits anew, in 32 bits.
  *
  * Only what comes from vectors of bits and leads to them is (and, or, xor, phi,
