@@ -1,5 +1,5 @@
 #!/bin/bash
-# 320-ptx-files: what nvcc makes parses; printing is stable; messages are as they were; products and sums fuse as ptxas does; constants are copied.
+# 320-ptx-files: what nvcc makes parses; printing is stable; messages are as they were; products and sums fuse as ptxas does; constants are copied; what blocks share is found.
 . "${VGPU_TOP_SRCDIR:-$(dirname "$0")/..}/t/lib/tap.sh"
 PTXC=$TOP_BUILD/tools/ptxc
 D=$TOP_SRC/t/data/ptx
@@ -73,4 +73,22 @@ like "reduce: shared memory and barrier" "$(list reduce)" 'shared=128 .* barrier
 like "a callee's shared variable and barrier" "$(list calls)" 'shared=4 .* barrier call'
 like "parameters" "$(list by_value)" 'params=176 '
 like "indirect call" "$(list indirect)" ' indirect'
+
+# reuse NAME BODY: are there loops that read what blocks of a column share and what blocks of a row share?
+reuse() {
+	{
+		printf '.version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .u64 p)\n{\n'
+		printf '.reg .b32 %%r<9>; .reg .f32 %%f<9>; .reg .b64 %%d<9>; .reg .pred %%p<3>; .shared .b8 s[64];\n%s\nret;\n}\n' "$2"
+	} >"$T/f.ptx"
+	is "$1" "$("$PTXC" -l "$T/f.ptx" 2>&1 | grep -o -E 'reuse|error')" "$3"
+}
+AT='mov.u32 %r1, %ctaid.x; mov.u32 %r2, %ctaid.y; ld.param.u64 %d1, [p]; mul.wide.u32 %d2, %r1, 64; add.u64 %d2, %d2, %d1; mul.wide.u32 %d3, %r2, 4096; add.u64 %d3, %d3, %d1;'
+AGAIN='add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 9; @%p1 bra L;'
+reuse "a row and a column in a loop" "$AT L: ld.global.f32 %f1, [%d2]; ld.global.f32 %f2, [%d3+4]; add.u64 %d2, %d2, 64; $AGAIN" reuse
+reuse "copied to shared memory by cp.async" "$AT mov.u32 %r4, s; L: cp.async.ca.shared.global [%r4], [%d2], 4; cp.async.ca.shared.global [%r4+4], [%d3], 4; $AGAIN" reuse
+reuse "not in a loop" "$AT ld.global.f32 %f1, [%d2]; ld.global.f32 %f2, [%d3+4]; L: $AGAIN" ''
+reuse "in two loops" "$AT L: ld.global.f32 %f1, [%d2]; $AGAIN M: ld.global.f32 %f2, [%d3]; @%p2 bra M;" ''
+reuse "both by row and column" "$AT add.u64 %d2, %d2, %d3; L: ld.global.f32 %f1, [%d2]; ld.global.f32 %f2, [%d2+4]; $AGAIN" ''
+reuse "by an index that is read" "$AT L: ld.global.u32 %r5, [%d2]; mul.wide.u32 %d4, %r5, 4; add.u64 %d4, %d4, %d3; ld.global.f32 %f2, [%d4]; ld.global.f32 %f1, [%d3]; $AGAIN" reuse
+reuse "waits for other blocks" "$AT L: ld.global.f32 %f1, [%d2]; ld.acquire.gpu.global.f32 %f2, [%d3+4]; $AGAIN" ''
 done_testing

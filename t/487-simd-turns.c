@@ -48,6 +48,19 @@ static const char text[] =
 		"@%p2 bra L; ON: " MIX MIX)
 	/* … or end */
 	KERNEL("some", MIX "setp.ne.u32 %p1, %r1, %r31; @%p1 bra ON; and.b32 %r10, %r0, 1; setp.eq.u32 %p2, %r10, 1; @%p2 bra END; ON: bar.sync 0; add.u32 %r9, %r9, 5; bar.sync 0; END:")
+	/* what waits: some of it written in each part of a loop's rounds, some in one of them, in every other one, outside of it, by the barrier */
+	KERNEL("keep", "mov.u32 %r10, 0; add.u32 %r15, %r9, 11; mov.u32 %r14, %r1; mov.u32 %r16, 1; mov.u32 %r17, 0; O: mov.u32 %r18, 0;\n"
+		"L: " MIX "add.u32 %r16, %r16, %r7; bar.sync 0; and.b32 %r19, %r18, 1; setp.eq.u32 %p1, %r19, 0; @%p1 bra N; mad.lo.u32 %r14, %r14, 3, %r16;\n"
+		"N: setp.gt.u32 %p2, %r9, %r16; bar.red.popc.u32 %r17, 0, %p2; add.u32 %r18, %r18, 1; setp.lt.u32 %p3, %r18, %r31; @%p3 bra L;\n"
+		"add.u32 %r15, %r15, %r17; add.u32 %r10, %r10, 1; setp.lt.u32 %p4, %r10, 3; @%p4 bra O;\n"
+		"mad.lo.u32 %r9, %r14, 7, %r9; mad.lo.u32 %r9, %r15, 13, %r9; mad.lo.u32 %r9, %r16, 17, %r9; add.u32 %r9, %r9, %r17;")
+	/* … while lanes of warp n part in each round, and write some of it */
+	KERNEL("keep_part", "mov.u32 %r10, 0; add.u32 %r15, %r9, 11; mov.u32 %r14, %r1; mov.u32 %r16, 1;\n"
+		"L: " MIX "add.u32 %r16, %r16, %r7; setp.ne.u32 %p1, %r1, %r31; @%p1 bra ON; and.b32 %r20, %r0, 7; D: mad.lo.u32 %r14, %r14, 3, 1; sub.u32 %r20, %r20, 1;\n"
+		"setp.gt.s32 %p2, %r20, 0; @%p2 bra D; ON: " MIX "add.u32 %r10, %r10, 1; setp.lt.u32 %p3, %r10, 4; @%p3 bra L;\n"
+		"mad.lo.u32 %r9, %r14, 7, %r9; mad.lo.u32 %r9, %r15, 13, %r9; mad.lo.u32 %r9, %r16, 17, %r9;"
+		/* an address that lives through it would be one reason not to come back to code without masks */
+		"ld.param.u64 %d0, [out]; mad.lo.u32 %r3, %r2, 256, %r0; mul.wide.u32 %d1, %r3, 4; add.u64 %d1, %d0, %d1;")
 	/* a reduction over the block between others' barriers */
 	KERNEL("count", MIX "and.b32 %r10, %r9, 1; setp.eq.u32 %p1, %r10, %r31; bar.red.popc.u32 %r11, 0, %p1; add.u32 %r9, %r9, %r11;" MIX)
 	/* warp 0 waits for what the last warp does behind the same barrier */
@@ -87,7 +100,8 @@ static bool run(const char *backend, const char *kernel, uint32_t n, uint32_t ou
 
 static void compare(const char *kernel, uint32_t n)
 {
-	static const char *const forms[] = { "tier0,warps=1", "tier1,warps=1", "tier1,warps=2", "tier1,warps=4", "tier1,whole,warps=2", "tier1,warps=2,yield" };
+	static const char *const forms[] = { "tier0,warps=1", "tier1,warps=1", "tier1,warps=2", "tier1,warps=4", "tier1,whole,warps=2", "tier1,warps=2,yield",
+					     "tier1,warps=2,diverge" };
 	static uint32_t want[WORDS], got[WORDS];
 
 	unsetenv("VGPU_SIMD");
@@ -181,8 +195,11 @@ int main(void)
 	}
 	for (uint32_t n = 0; n <= 8; n += n == 1 ? 2 : 1) {
 		compare("part", n);
+		compare("keep_part", n);
 		compare("some", n);
 	}
+	compare("keep", 1);
+	compare("keep", 5);
 	compare("count", 0);
 	compare("count", 1);
 	compare("spin", 0);

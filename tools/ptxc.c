@@ -54,10 +54,11 @@ static void list_functions(const struct ir_module *m)
 	for (uint32_t i = 0; i < m->n_funcs; i++) {
 		const struct ir_func *f = &m->funcs[i];
 
-		printf("%s %s%s params=%u local=%u frame=%u shared=%u dyn=%u regs=%u blocks=%u%s%s%s%s%s", f->is_entry ? "entry" : "func",
+		printf("%s %s%s params=%u local=%u frame=%u shared=%u dyn=%u regs=%u blocks=%u%s%s%s%s%s%s", f->is_entry ? "entry" : "func",
 		       f->name, f->defined ? "" : " (extern)", f->param_bytes, f->local_bytes, f->frame_bytes, f->shared_bytes,
 		       f->dyn_shared_offset, f->n_regs, f->n_blocks, f->uses_barrier ? " barrier" : "", f->has_call ? " call" : "",
-		       f->has_indirect_call ? " indirect" : "", f->uses_dyn_shared ? " dynshared" : "", f->spins ? " spins" : "");
+		       f->has_indirect_call ? " indirect" : "", f->uses_dyn_shared ? " dynshared" : "", f->spins ? " spins" : "",
+		       f->reuse_xy ? " reuse" : "");
 		if (f->unsupported)
 			printf(" unsupported (line %u: %s)", f->unsupported_line, f->unsupported);
 		printf("\n");

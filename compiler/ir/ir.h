@@ -319,6 +319,7 @@ struct ir_func {
 	const char *unsupported;   /* first reason why it can't run, with line; NULL: it can */
 	uint32_t unsupported_line;
 	bool uses_barrier, uses_dyn_shared, has_indirect_call, has_call, spins;
+	bool reuse_xy;             /* entry: loops read what depends on the block's x alone, and what on its y alone */
 	uint32_t max_cluster_rank;
 	bool explicit_cluster, blocks_are_clusters;
 	bool address_taken;        /* its address is a value somewhere: an indirect call may reach it */

@@ -11,7 +11,8 @@
  * of the next page is asked for with each that is loaded.
  *
  * In a loop that goes down a column by a step that isn't known before, the
- * line is asked for that is as far from this one as several rounds lead.
+ * line is asked for that is as far from this one as several rounds lead;
+ * unless other blocks read the same column (ir_func.reuse_xy).
  *
  * Which registers step how: by what they are computed from, in any order of
  * the instructions, since PTX's registers may be written twice.
@@ -173,6 +174,9 @@ static enum gen_step step_of(const struct acc *x)
 
 	if (e->world || x->a.s.shape != GEN_P || !e->f->blocks.v[e->block].loop || o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_REG ||
 	    (x->t->i->space != IR_SPACE_GLOBAL && x->t->i->space != IR_SPACE_GENERIC))
+		return GEN_STEP_NEAR;
+	/* what the blocks of a column share is in a cache */
+	if (e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step == GEN_STEP_FAR && e->g->entry->reuse_xy)
 		return GEN_STEP_NEAR;
 	return (enum gen_step)e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step;
 }

@@ -22,6 +22,7 @@ struct gen_state {                         /* where the function can go on */
 	uint32_t block;                    /* the block that it goes on with */
 	unsigned world;
 	bool sweep;                        /* general: masks of all blocks were saved */
+	bool at_end;                       /* where it waits: at the end of the block that is emitted, not at its beginning */
 	LLVMBasicBlockRef bb;              /* reads the frame, then goes to the block */
 };
 
@@ -50,6 +51,12 @@ struct gen_emit {
 	struct gen_mask m;
 	VGPU_VEC(struct gen_state) states;
 	uint32_t frame_B;
+	struct {                           /* home.c */
+		uint32_t *at, end;         /* by register: where it is in the frame */
+		uint64_t *written;         /* by block: what may have been since the last wait, where it begins */
+		LLVMBasicBlockRef *way;    /* by a loop's first block: the way into it; NULL: straight */
+		uint64_t *here;            /* where the gang waits that is emitted */
+	} home;
 	struct {                           /* check.c: accesses that are checked already */
 		uint32_t now, reg;         /* in the block that the stamp now stands for */
 		uint8_t space;
@@ -71,6 +78,25 @@ void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x);
 int gen_emit_func(struct gen_emit *e);
 /* To sd_ctx.live: lanes that have not ended. */
 void gen_put_live(struct gen_emit *e);
+
+/* For world 0: it stands at the end of block b until others have had their turn. */
+bool gen_waits_at_end(const struct gen_emit *e, uint32_t b);
+/* World 1 leads back to world 0 before block b. */
+bool gen_meets_at(const struct gen_emit *e, uint32_t b);
+
+/* ---- home.c: what waits in the frame, in world 0 ---- */
+/* False: failed. */
+bool gen_homes_begin(struct gen_emit *e);
+void gen_homes_end(struct gen_emit *e);
+/* The gang waits here, at the beginning or the end of the block that is emitted. */
+void gen_homes_at(struct gen_emit *e, bool at_end);
+/* Where to go in world 0 for block b, coming from another one or from elsewhere. */
+#define GEN_NO_BLOCK UINT32_MAX
+LLVMBasicBlockRef gen_home_way(const struct gen_emit *e, uint32_t from, uint32_t b);
+/* The way into the loop that begins with block b, if it has one of its own. */
+void gen_home_enter(struct gen_emit *e, uint32_t b);
+/* To the frame, unless it is there still, or from it. */
+void gen_home(struct gen_emit *e, uint32_t r, bool save, val frame);
 
 /* ---- rows.c: group by group, in world 0 ---- */
 void gen_rows_begin(struct gen_emit *e, uint32_t b);

@@ -238,6 +238,8 @@ static void save_or_restore(struct gen_emit *e, const struct gen_state *s, bool 
 		e->failed = true;
 		return;
 	}
+	if (save && !s->world)
+		gen_homes_at(e, s->at_end);
 	/* what any block may need where lanes wait */
 	for (uint32_t k = 0; k < f->n_order; k++) {
 		const struct gen_block *b = &f->blocks.v[f->order[k]];
@@ -249,8 +251,10 @@ static void save_or_restore(struct gen_emit *e, const struct gen_state *s, bool 
 			set[w] |= b->live_in[w];
 	}
 	for (uint32_t r = 0; r < f->regs.n; r++)
-		if (gen_in(set, r))
+		if (gen_in(set, r) && s->world)
 			gen_frame_reg(e, s->world, r, save, frame, &at);
+		else if (gen_in(set, r))
+			gen_home(e, r, save, frame);
 	free(set);
 	if (s->world) {
 		gen_frame_masks(e, e->live, e->g->NG, save, frame, &at);
@@ -312,11 +316,12 @@ static void put_barrier(struct gen_emit *e, const struct gen_insn *t)
 	put_live(e, offsetof(struct sd_ctx, bar_pred), p);
 }
 
-/* Saves, answers; and the state to go on in. bar: the barrier that is waited at; NULL: none. */
-static uint32_t wait_state(struct gen_emit *e, enum sd_why why, uint32_t block, bool sweep, const struct gen_insn *bar)
+/* Saves, answers; and the state to go on in, of which s says where. bar: the barrier that is waited at; NULL: none. */
+static uint32_t wait_state(struct gen_emit *e, enum sd_why why, struct gen_state s, const struct gen_insn *bar)
 {
 	struct gen *g = e->g;
-	struct gen_state s = { .block = block, .world = e->world, .sweep = sweep };
+
+	s.world = e->world;
 
 	save_or_restore(e, &s, true);
 	if (bar) {
@@ -347,7 +352,7 @@ static void resume(struct gen_emit *e, uint32_t n)
 /* Others have their turn; then it goes on here. */
 static void give_way(struct gen_emit *e, uint32_t block, bool sweep)
 {
-	uint32_t s = wait_state(e, SD_WHY_YIELD, block, sweep, NULL);
+	uint32_t s = wait_state(e, SD_WHY_YIELD, (struct gen_state){ .block = block, .sweep = sweep }, NULL);
 
 	if (!e->failed)
 		resume(e, s);
@@ -439,6 +444,13 @@ static bool is_met(const struct gen_emit *e, const struct ir_insn *i)
 	       (i->n_src < 2 || i->src[1].kind == IR_OPND_NONE);
 }
 
+bool gen_waits_at_end(const struct gen_emit *e, uint32_t b)
+{
+	const struct gen_block *k = &e->f->blocks.v[b];
+
+	return k->term == GEN_T_SLEEP || (k->term == GEN_T_BAR && !is_met(e, k->bar.i));
+}
+
 /* Barrier at the end of b: all lanes that run here wait. */
 static void barrier(struct gen_emit *e, uint32_t b)
 {
@@ -466,15 +478,15 @@ static void barrier(struct gen_emit *e, uint32_t b)
 	if (e->world)
 		send(e, to, e->m.v);
 	if (is_met(e, k->bar.i)) {
-		LLVMBuildBr(g->b, e->bb[e->world][to]);
+		LLVMBuildBr(g->b, e->world ? e->bb[1][to] : gen_home_way(e, b, to));
 		return;
 	}
-	s = wait_state(e, SD_WHY_BARRIER, to, false, &k->bar);
+	s = wait_state(e, SD_WHY_BARRIER, (struct gen_state){ .block = to, .at_end = true }, &k->bar);
 	if (e->failed)
 		return;
 	resume(e, s);
 	get_barrier(e, &k->bar);
-	LLVMBuildBr(g->b, e->bb[e->world][to]);
+	LLVMBuildBr(g->b, e->world ? e->bb[1][to] : gen_home_way(e, b, to));
 }
 
 /* nanosleep: others first. */
@@ -486,14 +498,14 @@ static void sleep_(struct gen_emit *e, uint32_t b)
 
 	if (e->world)
 		send(e, to, e->m.v);
-	s = wait_state(e, SD_WHY_YIELD, sweep ? b : to, sweep, NULL);
+	s = wait_state(e, SD_WHY_YIELD, (struct gen_state){ .block = sweep ? b : to, .sweep = sweep, .at_end = true }, NULL);
 	if (e->failed)
 		return;
 	resume(e, s);
 	if (sweep)
 		go_on(e, b);
 	else
-		LLVMBuildBr(e->g->b, e->bb[e->world][to]);
+		LLVMBuildBr(e->g->b, e->world ? e->bb[1][to] : gen_home_way(e, b, to));
 }
 
 /* ---- general functions: the end of a sweep ---- */
@@ -513,7 +525,7 @@ static void wait_red(struct gen_emit *e, uint32_t b)
 	e->now++;
 	gen_add_mask(e, gen_block_mask(e, k->succ[0]), e->m.v);
 	gen_store_mask(e, gen_park_mask(e, b), NULL);
-	s = wait_state(e, SD_WHY_BARRIER, first, true, &k->bar);
+	s = wait_state(e, SD_WHY_BARRIER, (struct gen_state){ .block = first, .sweep = true }, &k->bar);
 	if (e->failed)
 		return;
 	resume(e, s);
@@ -585,7 +597,7 @@ static void sweep(struct gen_emit *e)
 		gen_add_mask(e, gen_block_mask(e, b->succ[0]), m);
 		gen_store_mask(e, gen_park_mask(e, e->f->order[k]), NULL);
 	}
-	s = wait_state(e, SD_WHY_BARRIER, first, true, &e->f->blocks.v[bar].bar);
+	s = wait_state(e, SD_WHY_BARRIER, (struct gen_state){ .block = first, .sweep = true }, &e->f->blocks.v[bar].bar);
 	if (e->failed)
 		return;
 	resume(e, s);
@@ -655,9 +667,9 @@ static void branch_at_bound(struct gen_emit *e, uint32_t b, const struct gen_ins
 	val all, none;
 
 	gen_bound_ask(e, bound, &all, &none);
-	LLVMBuildCondBr(g->b, all, e->bb[0][k->succ[k->neg]], no);
+	LLVMBuildCondBr(g->b, all, gen_home_way(e, b, k->succ[k->neg]), no);
 	gen_at(e, no);
-	LLVMBuildCondBr(g->b, none, e->bb[0][k->succ[!k->neg]], across);
+	LLVMBuildCondBr(g->b, none, gen_home_way(e, b, k->succ[!k->neg]), across);
 	gen_at(e, across);
 	if (gen_bound_is_all(e, bound))
 		gen_insn(e, bound);
@@ -674,16 +686,16 @@ static void cond_0(struct gen_emit *e, uint32_t b, const struct gen_insn *bound)
 		branch_at_bound(e, b, bound);
 	read_pred(e, k, &p);
 	if (p.shape == GEN_U) {
-		LLVMBuildCondBr(g->b, p.u, e->bb[0][k->succ[0]], e->bb[0][k->succ[1]]);
+		LLVMBuildCondBr(g->b, p.u, gen_home_way(e, b, k->succ[0]), gen_home_way(e, b, k->succ[1]));
 		LLVMDeleteBasicBlock(some);
 		LLVMDeleteBasicBlock(apart);
 		return;
 	}
 	/* the other half knows it by the analysis alone */
 	e->failed |= !may_part(e, b);
-	LLVMBuildCondBr(g->b, gen_any(g, p.v, true), e->bb[0][k->succ[0]], some);
+	LLVMBuildCondBr(g->b, gen_any(g, p.v, true), gen_home_way(e, b, k->succ[0]), some);
 	gen_at(e, some);
-	LLVMBuildCondBr(g->b, gen_any(g, p.v, false), apart, e->bb[0][k->succ[1]]);
+	LLVMBuildCondBr(g->b, gen_any(g, p.v, false), apart, gen_home_way(e, b, k->succ[1]));
 	gen_at(e, apart);
 	part(e, b, p.v);
 }
@@ -698,6 +710,7 @@ static void block_0(struct gen_emit *e, uint32_t b)
 	e->block = b;
 	e->now++;
 	e->m.full = true;
+	gen_home_enter(e, b);
 	gen_at(e, e->bb[0][b]);
 	if (is_header(e->f, b)) {
 		poll(e);
@@ -721,7 +734,7 @@ static void block_0(struct gen_emit *e, uint32_t b)
 	bound = gen_bound_of(e, b);
 	insns(e, b, bound && gen_bound_is_all(e, bound) ? bound : NULL);
 	switch (k->term) {
-	case GEN_T_BR: LLVMBuildBr(g->b, e->bb[0][k->succ[0]]); break;
+	case GEN_T_BR: LLVMBuildBr(g->b, gen_home_way(e, b, k->succ[0])); break;
 	case GEN_T_COND: cond_0(e, b, bound); break;
 	case GEN_T_EXIT: LLVMBuildBr(g->b, e->ended); break;
 	case GEN_T_BAR: barrier(e, b); break;
@@ -793,7 +806,7 @@ static void arrive(struct gen_emit *e, uint32_t b)
 	gen_at(e, run);
 }
 
-static bool meets_at(const struct gen_emit *e, uint32_t b)
+bool gen_meets_at(const struct gen_emit *e, uint32_t b)
 {
 	return !e->f->blocks.v[b].div && is_join(e, b) && can_return(e, b);
 }
@@ -808,14 +821,14 @@ static void block_1(struct gen_emit *e, uint32_t b)
 	e->now++;
 	e->m.full = false;
 	gen_at(e, e->bb[1][b]);
-	if (meets_at(e, b)) {
+	if (gen_meets_at(e, b)) {
 		LLVMBasicBlockRef back = gen_new_bb(e, "met");
 
 		LLVMBuildCondBr(g->b, LLVMBuildLoad2(g->b, g->i1, e->full, ""), back, stay_bb(e, b));
 		gen_at(e, back);
 		move_live(e, k->live_in, 1, 0);
 		if (e->has[0])
-			LLVMBuildBr(g->b, e->bb[0][b]);
+			LLVMBuildBr(g->b, gen_home_way(e, GEN_NO_BLOCK, b));
 		else
 			gen_cross_out(e, GEN_CROSS_MET, b);
 		gen_at(e, e->stay[b]);
@@ -863,9 +876,9 @@ static void ways_in(struct gen_emit *e)
 		val p[GEN_MAX_NG];
 
 		e->world = e->has[1];
-		if (e->has[0] && meets_at(e, b)) {
+		if (e->has[0] && gen_meets_at(e, b)) {
 			gen_cross_in(e, GEN_CROSS_MET, b);
-			LLVMBuildBr(e->g->b, e->bb[0][b]);
+			LLVMBuildBr(e->g->b, gen_home_way(e, GEN_NO_BLOCK, b));
 		}
 		if (e->has[1] && (e->f->blocks.v[b].guard || e->f->diverges)) {
 			gen_cross_in(e, GEN_CROSS_ENTER, b);
@@ -918,6 +931,8 @@ int gen_emit_func(struct gen_emit *e)
 	for (uint32_t k = 0; k < e->f->n_order; k++)
 		for (unsigned w = 0; w < 2; w++)
 			e->bb[w][e->f->order[k]] = e->has[w] ? gen_new_bb(e, w ? "m" : "f") : NULL;
+	if (!gen_homes_begin(e))
+		return -VGPU_E_NOMEM;
 	for (unsigned n = 0; n < g->NG; n++)
 		e->live[n] = gen_alloca(e, gen_mask_type(g));
 	e->full = gen_alloca(e, g->i1);
@@ -941,7 +956,7 @@ int gen_emit_func(struct gen_emit *e)
 	LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, is_full, LLVMConstNull(g->i32), ""), full, masked);
 	gen_at(e, full);
 	if (e->has[0])
-		LLVMBuildBr(g->b, e->bb[0][e->f->order[0]]);
+		LLVMBuildBr(g->b, gen_home_way(e, GEN_NO_BLOCK, e->f->order[0]));
 	else
 		gen_cross_leave(e, SD_CROSS);
 	gen_at(e, masked);
