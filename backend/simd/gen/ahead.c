@@ -7,8 +7,8 @@
  *	for (i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
  *
  * a block reads a piece of each of many pages; what lies behind the piece is
- * for the next blocks, which the same thread of the host runs soon. So a line
- * of the next page is asked for with each that is loaded.
+ * for the next block, which the same thread of the host runs soon. So a line
+ * of the next piece is asked for with each that is loaded.
  *
  * In a loop that goes down a column by a step that isn't known before, the
  * line is asked for that is as far from this one as several rounds lead;
@@ -23,7 +23,6 @@
 
 /* A grid's step below is for one that goes over the same pages again, so soon that nothing has to be asked for. */
 #define STEP_MIN_B 65536
-#define PAGE_B 4096
 /* Vector instructions between asking and loading, and the most rounds of a loop that this may be. */
 #define AHEAD_INSNS 1024
 #define AHEAD_ROUNDS 16
@@ -181,18 +180,19 @@ static enum gen_step step_of(const struct acc *x)
 	return (enum gen_step)e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step;
 }
 
-/* A page, when the grid's step is large. */
-static val to_next_blocks(struct acc *x)
+/* What a block reads in a round, when the grid's step is large. */
+static val to_next_block(struct acc *x)
 {
 	struct gen *g = x->e->g;
 	struct gen_val n, t;
-	val step;
+	val piece, step;
 
 	gen_sreg(x->e, IR_SREG_nctaid_x, &n);
 	gen_sreg(x->e, IR_SREG_ntid_x, &t);
-	step = LLVMBuildMul(g->b, gen_cut(g, n.u, 64), LLVMBuildMul(g->b, gen_cut(g, t.u, 64), LLVMConstInt(g->i64, x->stride, 0), ""), "");
-	return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntUGE, step, LLVMConstInt(g->i64, STEP_MIN_B, 0), ""),
-			       LLVMConstInt(g->i64, PAGE_B, 0), LLVMConstInt(g->i64, 0, 0), "");
+	piece = LLVMBuildMul(g->b, gen_cut(g, t.u, 64), LLVMConstInt(g->i64, x->stride, 0), "");
+	step = LLVMBuildMul(g->b, gen_cut(g, n.u, 64), piece, "");
+	return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntUGE, step, LLVMConstInt(g->i64, STEP_MIN_B, 0), ""), piece,
+			       LLVMConstInt(g->i64, 0, 0), "");
 }
 
 /* Rounds of the innermost loop that are enough of a lead; a power of two. */
@@ -253,7 +253,7 @@ void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
 	if (step == GEN_STEP_NEAR || is_known(x, base, min))
 		return;
 	if (!x->ahead)
-		x->ahead = far ? to_next_rounds(x) : to_next_blocks(x);
+		x->ahead = far ? to_next_rounds(x) : to_next_block(x);
 	from = LLVMBuildAdd(g->b, base, x->ahead, "");
 	for (unsigned at = 0; at < bytes; at += 64) {
 		/* for reading, into the cache's first or second level, data */

@@ -78,7 +78,7 @@ static enum even how_even(struct gen *g, const struct gen_func *f)
 	return r;
 }
 
-/* Most vector registers of one group that are live at once, at the starts of blocks. */
+/* Most vector registers of one group that are live at once, at the starts of blocks; of those in loops, if there are any. */
 static unsigned live_vectors(const struct gen_func *f)
 {
 	unsigned most = 0;
@@ -87,7 +87,7 @@ static unsigned live_vectors(const struct gen_func *f)
 		const struct gen_block *b = &f->blocks.v[f->order[k]];
 		unsigned n = 0;
 
-		for (uint32_t r = 0; r < f->regs.n; r++)
+		for (uint32_t r = 0; r < f->regs.n && (b->loop || !f->loops.n); r++)
 			if (gen_in(b->live_in, r) && f->shp[0][r].shape == GEN_V)
 				n += f->regs.v[r].bits > 32 ? 2 : 1;
 		most = MAX(most, n);
