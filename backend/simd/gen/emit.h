@@ -26,6 +26,12 @@ struct gen_state {                         /* where the function can go on */
 	LLVMBasicBlockRef bb;              /* reads the frame, then goes to the block */
 };
 
+struct gen_covered {                       /* check.c: accesses that are checked already */
+	uint32_t now, reg;                 /* in the block that the stamp now stands for */
+	uint8_t space;
+	const struct gen_insn *last;
+};
+
 struct gen_emit {
 	struct gen *g;
 	struct gen_func *f;
@@ -57,11 +63,8 @@ struct gen_emit {
 		LLVMBasicBlockRef *way;    /* by a loop's first block: the way into it; NULL: straight */
 		uint64_t *here;            /* where the gang waits that is emitted */
 	} home;
-	struct {                           /* check.c: accesses that are checked already */
-		uint32_t now, reg;         /* in the block that the stamp now stands for */
-		uint8_t space;
-		const struct gen_insn *last;
-	} covered;
+	struct gen_covered covered;
+	struct gen_fields *fields;         /* field.c: what the block loads and stores at once */
 	struct gen_rows *rows;             /* rows.c: what waits in the block; NULL: nothing does */
 	struct gen_late late;              /* of the block that is emitted */
 	val switch_;
@@ -105,6 +108,14 @@ bool gen_rows_take(struct gen_emit *e, const struct gen_insn *t);
 /* What waits is done. */
 void gen_rows_do(struct gen_emit *e);
 void gen_rows_end(struct gen_emit *e);
+
+/* ---- field.c: accesses that are done at once ---- */
+void gen_fields_begin(struct gen_emit *e, uint32_t b);
+bool gen_is_field(const struct gen_emit *e, const struct gen_insn *t);
+void gen_fields_end(struct gen_emit *e);
+/* Does world 0 ask at the start of b whether what it is about to do is right; *bad (i1): it isn't, world 1 has to do the block. */
+bool gen_fields_ask(struct gen_emit *e, uint32_t b);
+void gen_fields_check(struct gen_emit *e, val *bad);
 
 /* ---- bound.c: branches about a bound ---- */
 /* What sets the condition at the end of block b, when it is a bound that a few scalars tell about; NULL. */

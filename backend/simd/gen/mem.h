@@ -47,6 +47,12 @@ void mem_store(struct acc *x, val v, val addr, unsigned align);
 /* Group n of an access of one element, all lanes, as its register has it. */
 val mem_load_group(struct acc *x, unsigned n);
 void mem_store_group(struct acc *x, unsigned n, val v);
+/* Lanes whose places follow each other. */
+void mem_load_step(struct acc *x, const struct group *r, val *out);
+/* mem_field.c: true: the load is one of several that were done at once; out: its elements. */
+bool mem_load_field(struct gen_emit *e, const struct gen_insn *t, struct gen_val *out);
+/* The same of a store, whose address is checked; it may happen later, with others. */
+bool mem_store_field(struct gen_emit *e, const struct gen_insn *t, const struct gen_val *in);
 val mem_shuffle(struct gen *g, val v, const int *pick, unsigned n);
 bool mem_has_masked(const struct gen *g, unsigned size);
 /* One lane after the other: in: stores these; NULL: loads into out. */

@@ -267,6 +267,11 @@ static void load_groups(struct acc *x, struct gen_val *out)
 	}
 }
 
+void mem_load_step(struct acc *x, const struct group *r, val *out)
+{
+	load_window(x, r, r->c[0], x->e->g->G * x->vec, out);
+}
+
 val mem_load_group(struct acc *x, unsigned n)
 {
 	struct group r;
@@ -290,13 +295,15 @@ void gen_ld(struct gen_emit *e, const struct gen_insn *t)
 		gen_row(e, t);
 		return;
 	}
-	gen_address(e, t, &t->i->src[0], t->i->space, &x.a, &x.v);
-	mem_check(&x);
 	memset(out, 0, sizeof(out));
-	if (x.a.s.shape == GEN_U)
-		load_uniform(&x, out);
-	else
-		load_groups(&x, out);
+	if (!mem_load_field(e, t, out)) {
+		gen_address(e, t, &t->i->src[0], t->i->space, &x.a, &x.v);
+		mem_check(&x);
+		if (x.a.s.shape == GEN_U)
+			load_uniform(&x, out);
+		else
+			load_groups(&x, out);
+	}
 	for (unsigned k = 0; k < x.vec; k++) {
 		reg[k] = dst_reg(t, k);
 		extended(e, t, k, &out[k]);

@@ -213,6 +213,8 @@ void gen_st(struct gen_emit *e, const struct gen_insn *t)
 		gen_operand(e, t, o->kind == IR_OPND_VEC ? &o->vec[k] : o, 8 * x.size, false, &in[k]);
 	mem_fence(g, false, t->i->order);
 	mem_check(&x);
+	if (mem_store_field(e, t, in))
+		return;
 	if (x.a.s.shape == GEN_U)
 		store_uniform(&x, in);
 	else

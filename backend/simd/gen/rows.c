@@ -156,7 +156,7 @@ static void take_address(struct gen_emit *e, struct step *s)
 
 static bool take_load(struct gen_emit *e, const struct gen_insn *t)
 {
-	if (!is_load(t) || e->f->regs.v[gen_reg_of(t->inst, t->i->dst[0].reg)].bits != ir_type_bits(t->i->type) ||
+	if (!is_load(t) || gen_is_field(e, t) || e->f->regs.v[gen_reg_of(t->inst, t->i->dst[0].reg)].bits != ir_type_bits(t->i->type) ||
 	    address_shape(e, t)->shape != GEN_P)
 		return false;
 	take_address(e, add(e, t, LOAD));

@@ -634,6 +634,7 @@ static void insns(struct gen_emit *e, uint32_t b, const struct gen_insn *but)
 		gen_insn(e, &k->insns.v[n]);
 	}
 	gen_rows_end(e);
+	gen_fields_end(e);
 	gen_atom_do_late(e->g, &e->late);
 }
 
@@ -705,6 +706,7 @@ static void block_0(struct gen_emit *e, uint32_t b)
 	struct gen *g = e->g;
 	const struct gen_block *k = &e->f->blocks.v[b];
 	const struct gen_insn *bound;
+	val assumed_wrong = NULL;
 
 	e->world = 0;
 	e->block = b;
@@ -721,12 +723,14 @@ static void block_0(struct gen_emit *e, uint32_t b)
 	}
 	if (e->f->diverges)
 		stray(e, b);
-	if (k->guard) {
-		LLVMBasicBlockRef bad = gen_new_bb(e, "wraps"), ok = gen_new_bb(e, "straight");
-		val wraps = NULL;
+	gen_fields_begin(e, b);
+	if (k->guard)
+		gen_guard_check(e, &k->insns.v[0], &assumed_wrong);
+	gen_fields_check(e, &assumed_wrong);
+	if (assumed_wrong) {
+		LLVMBasicBlockRef bad = gen_new_bb(e, "wrong"), ok = gen_new_bb(e, "straight");
 
-		gen_guard_check(e, &k->insns.v[0], &wraps);
-		LLVMBuildCondBr(g->b, wraps ? wraps : LLVMConstInt(g->i1, 0, 0), bad, ok);
+		LLVMBuildCondBr(g->b, assumed_wrong, bad, ok);
 		gen_at(e, bad);
 		enter_masked(e, b);
 		gen_at(e, ok);
@@ -847,6 +851,7 @@ static void block_1(struct gen_emit *e, uint32_t b)
 		arrive(e, b);
 	else
 		gen_load_mask(e, e->live, e->m.v);
+	gen_fields_begin(e, b);
 	insns(e, b, NULL);
 	switch (k->term) {
 	case GEN_T_BR:
@@ -880,7 +885,7 @@ static void ways_in(struct gen_emit *e)
 			gen_cross_in(e, GEN_CROSS_MET, b);
 			LLVMBuildBr(e->g->b, gen_home_way(e, GEN_NO_BLOCK, b));
 		}
-		if (e->has[1] && (e->f->blocks.v[b].guard || e->f->diverges)) {
+		if (e->has[1] && (e->f->blocks.v[b].guard || e->f->diverges || gen_fields_ask(e, b))) {
 			gen_cross_in(e, GEN_CROSS_ENTER, b);
 			enter_masked(e, b);
 		}
