@@ -276,7 +276,7 @@ static bool run(struct gen *g, const char *be, const struct how *h, uint8_t *res
 }
 
 static const char *const forms[] = {
-	"", "tier1", "tier1,whole", "masked,tier1", "warps=2,tier1", "warps=4", "tier1,diverge", "diverge,yield", "masked", "tier1,warps=2,whole",
+	"", "tier1", "tier1,whole", "masked,tier1", "warps=2,tier1", "warps=4", "tier1,diverge", "diverge,yield", "masked", "tier1,warps=2,whole", "gather,tier1", "gather,masked,tier1",
 };
 static const char *const cpus[] = { "avx512", "avx2", "sse4.2" };
 

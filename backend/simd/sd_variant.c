@@ -159,6 +159,8 @@ static struct gen_request request(const struct sd_variant *v, const struct be_ke
 		r.flags |= GEN_F_YIELD;
 	if (has_word(s, "diverge"))
 		r.flags |= GEN_F_DIVERGE;
+	if (has_word(s, "gather"))
+		r.flags |= GEN_F_GATHER;
 	if (has_word(s, "tier"))
 		r.tier = has_word(s, "tier0") ? 0 : 1;
 	if (has_word(s, "whole") || has_word(s, "masked"))

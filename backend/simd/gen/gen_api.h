@@ -30,6 +30,7 @@ enum gen_flags {               /* gen_request.flags; the first ones are for test
 	/* One half of the code, which leads to the other one through the frame (SD_WHY_WORLD); none of the two: all of it */
 	GEN_F_WORLD_0 = 1u << 4,   /* for gangs whose lanes agree at every branch */
 	GEN_F_WORLD_1 = 1u << 5,   /* for any lanes */
+	GEN_F_GATHER = 1u << 6,    /* for tests: gathers where there are any, fast or slow */
 };
 
 struct gen_request {

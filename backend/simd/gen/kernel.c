@@ -64,6 +64,12 @@ static char *host_features(enum sd_isa isa)
 	return out;
 }
 
+/* SSE has none; AMD's take longer than a load for each lane, and wait for lines of the cache one by one. */
+static bool gathers_are_slow(enum sd_isa isa)
+{
+	return isa == SD_ISA_SSE42 || (host_cpu && !strncmp(host_cpu, "znver", 5));
+}
+
 static void init_llvm(void)
 {
 	/*
@@ -769,6 +775,7 @@ static int with_kernel(const struct gen_request *r, const struct be_kernel *ik, 
 		rc = open_machine(&g, r->tier);
 	if (!rc) {
 		g.ftz = wants_ftz(&f);
+		g.slow_gather = gathers_are_slow(g.isa) && !(r->flags & GEN_F_GATHER);
 		g.cx = LLVMContextCreate();
 		rc = build(&g, &f, r->tier, out);
 		LLVMContextDispose(g.cx);

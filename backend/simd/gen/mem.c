@@ -111,6 +111,29 @@ val mem_addr_vector(struct acc *x, const struct group *r)
 	return LLVMBuildAdd(g->b, gen_splat(g, r->base), LLVMConstVector(c, g->G), "");
 }
 
+/* What lanes without an access read instead: as many bytes as an access may have. */
+static val zeros(struct gen *g)
+{
+	val z = LLVMGetNamedGlobal(g->mod, "zeros");
+	LLVMTypeRef t = LLVMArrayType(g->i8, 64);
+
+	if (!z) {
+		z = LLVMAddGlobal(g->mod, t, "zeros");
+		LLVMSetInitializer(z, LLVMConstNull(t));
+		LLVMSetGlobalConstant(z, 1);
+		LLVMSetLinkage(z, LLVMPrivateLinkage);
+		LLVMSetAlignment(z, 64);
+	}
+	return LLVMBuildPtrToInt(g->b, z, g->i64, "");
+}
+
+val mem_safe_addr(struct acc *x, const struct group *r, val m)
+{
+	struct gen *g = x->e->g;
+
+	return LLVMBuildSelect(g->b, m, mem_addr_vector(x, r), gen_splat(g, zeros(g)), "");
+}
+
 static void mark(struct acc *x, val access, unsigned align)
 {
 	if (x->volatile_)

@@ -40,6 +40,8 @@ bool mem_is_one(const struct gen *g, const struct group *r);
 bool mem_is_window(const struct acc *x, const struct group *r, int64_t *min, unsigned *n);
 val mem_lane_addr(struct acc *x, const struct group *r, unsigned l);
 val mem_addr_vector(struct acc *x, const struct group *r);
+/* The same of lanes m; the others' is that of zeros. */
+val mem_safe_addr(struct acc *x, const struct group *r, val m);
 val mem_to_ptr(struct gen *g, val addr);
 val mem_offset(struct gen *g, val base, int64_t off);
 val mem_load(struct acc *x, LLVMTypeRef t, val addr, unsigned align);

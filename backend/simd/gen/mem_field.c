@@ -72,22 +72,6 @@ static void transpose(struct gen *g, const val *r, unsigned words, val *out)
 
 /* ---- loads ---- */
 
-/* Bytes that lanes without an access read. */
-static val zeros(struct gen *g)
-{
-	val z = LLVMGetNamedGlobal(g->mod, "zeros");
-	LLVMTypeRef t = LLVMArrayType(g->i8, FIELD_PART);
-
-	if (!z) {
-		z = LLVMAddGlobal(g->mod, t, "zeros");
-		LLVMSetInitializer(z, LLVMConstNull(t));
-		LLVMSetGlobalConstant(z, 1);
-		LLVMSetLinkage(z, LLVMPrivateLinkage);
-		LLVMSetAlignment(z, FIELD_PART);
-	}
-	return LLVMBuildPtrToInt(g->b, z, g->i64, "");
-}
-
 /* All that is asked for are words of 32 bits. */
 static bool is_of_words(const struct field_part *p)
 {
@@ -245,7 +229,6 @@ static void load_checked(struct acc *x, const struct field_part *p, const struct
 static void load_group(struct acc *x, const struct field_part *p, unsigned n, elements *out)
 {
 	struct gen_emit *e = x->e;
-	struct gen *g = e->g;
 	struct group r;
 
 	mem_group(x, n, &r);
@@ -254,9 +237,7 @@ static void load_group(struct acc *x, const struct field_part *p, unsigned n, el
 		return;
 	}
 	if (!e->m.full) {
-		val addr = mem_addr_vector(x, &r);
-
-		r.addr = LLVMBuildSelect(g->b, e->m.v[n], addr, gen_splat(g, zeros(g)), "");
+		r.addr = mem_safe_addr(x, &r, e->m.v[n]);
 		r.known = false;
 	}
 	load_apart(x, p, &r, out);

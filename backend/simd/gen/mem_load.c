@@ -87,6 +87,10 @@ static void load_masked(struct acc *x, const struct group *r, val m, val *out)
 		out[0] = masked_load(g, t, mem_offset(g, r->base, r->c[0]), x->size, m);
 		return;
 	}
+	if (!x->volatile_ && g->slow_gather) {
+		load_lanes(x, &(struct group){ .addr = mem_safe_addr(x, r, m) }, out);
+		return;
+	}
 	if (!x->volatile_ && x->size >= 4 && g->isa >= SD_ISA_AVX2) {
 		for (unsigned k = 0; k < x->vec; k++) {
 			val a = mem_addr_vector(x, r);
@@ -127,7 +131,10 @@ static void load_checked(struct acc *x, const struct group *r, val *out)
 	from[0] = LLVMGetInsertBlock(g->b);
 	LLVMBuildBr(g->b, end);
 	gen_at(e, lanes);
-	load_masked(x, r, LLVMConstAllOnes(LLVMVectorType(g->i1, g->G)), b);
+	if (g->slow_gather)
+		load_lanes(x, r, b);
+	else
+		load_masked(x, r, LLVMConstAllOnes(LLVMVectorType(g->i1, g->G)), b);
 	from[1] = LLVMGetInsertBlock(g->b);
 	LLVMBuildBr(g->b, end);
 	gen_at(e, end);
