@@ -187,9 +187,11 @@ static bool ask(struct plan *p, const struct access *a, const struct access *b)
 	return true;
 }
 
+/* Nobody writes to it while the kernel runs. */
 static bool is_constant(const struct access *a)
 {
-	return a->space == IR_SPACE_CONST || a->space == IR_SPACE_PARAM || (!a->store && a->f.t->i->flags & IR_F_NC);
+	return a->space == IR_SPACE_CONST || (a->space == IR_SPACE_PARAM && a->f.t->inst->in->ir->is_entry) ||
+	       (!a->store && a->f.t->i->flags & IR_F_NC);
 }
 
 /* May the two, of which at least one is a store, change places? */

@@ -68,7 +68,7 @@ struct gen {
 	enum sd_isa isa;
 	unsigned W, G, NG, n_warps;   /* n_warps = W / 32 */
 	bool quick;                /* tier 0 */
-	bool slow_gather;          /* or none: a load for each lane is faster */
+	bool slow_gather;          /* or none: a load for each lane is faster, though more code */
 	bool ftz;                  /* the kernel runs with MXCSR's FTZ and DAZ: .ftz f32 operations are the plain ones */
 	bool deep;                 /* the code's stack frame is larger than SD_FRAME_MAX_B */
 	bool strict;               /* no contraction (it is done by a pass before) */

@@ -775,7 +775,7 @@ static int with_kernel(const struct gen_request *r, const struct be_kernel *ik, 
 		rc = open_machine(&g, r->tier);
 	if (!rc) {
 		g.ftz = wants_ftz(&f);
-		g.slow_gather = gathers_are_slow(g.isa) && !(r->flags & GEN_F_GATHER);
+		g.slow_gather = r->tier && gathers_are_slow(g.isa) && !(r->flags & GEN_F_GATHER);
 		g.cx = LLVMContextCreate();
 		rc = build(&g, &f, r->tier, out);
 		LLVMContextDispose(g.cx);

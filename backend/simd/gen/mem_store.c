@@ -54,6 +54,24 @@ static void store_step(struct acc *x, const struct group *r, const val *in)
 	mem_store(x, v, mem_offset(g, r->base, r->c[0]), x->size);
 }
 
+/* Lanes m, each to its place; where two have the same, the later one's value stays. */
+static void scatter(struct acc *x, val addr, val m, const val *in)
+{
+	struct gen *g = x->e->g;
+	LLVMTypeRef t = gen_int_type(g, 8 * x->size, g->G), ptrs = LLVMVectorType(g->ptr, g->G), over[] = { t, ptrs };
+
+	if (x->volatile_ || x->size < 4 || g->isa != SD_ISA_AVX512) {
+		mem_loop_lanes(x, addr, m, in, NULL);
+		return;
+	}
+	for (unsigned k = 0; k < x->vec; k++) {
+		val a = k ? LLVMBuildAdd(g->b, addr, gen_const(g, addr, 64, k * x->size), "") : addr;
+		val args[] = { in[k], LLVMBuildIntToPtr(g->b, a, ptrs, ""), LLVMConstInt(g->i32, x->size, 0), m };
+
+		gen_intrinsic(g, "llvm.masked.scatter", over, 2, args, 4);
+	}
+}
+
 static void store_checked(struct acc *x, const struct group *r, const val *in)
 {
 	struct gen_emit *e = x->e;
@@ -74,7 +92,7 @@ static void store_checked(struct acc *x, const struct group *r, const val *in)
 	store_step(x, &flat, in);
 	LLVMBuildBr(g->b, end);
 	gen_at(e, lanes);
-	mem_loop_lanes(x, r->addr, LLVMConstAllOnes(LLVMVectorType(g->i1, g->G)), in, NULL);
+	scatter(x, r->addr, LLVMConstAllOnes(LLVMVectorType(g->i1, g->G)), in);
 	LLVMBuildBr(g->b, end);
 	gen_at(e, end);
 }
@@ -105,7 +123,7 @@ static void store_masked(struct acc *x, const struct group *r, val m, const val 
 		gen_intrinsic(g, "llvm.masked.store", over, 2, args, 4);
 		return;
 	}
-	mem_loop_lanes(x, mem_addr_vector(x, r), m, in, NULL);
+	scatter(x, mem_addr_vector(x, r), m, in);
 }
 
 static bool store_slots(struct gen_emit *e, const struct gen_insn *t)
