@@ -256,6 +256,7 @@ static void add_part(struct plan *p, const struct access *v, unsigned n, unsigne
 	q->first = q->last = v[0].f.t;
 	for (unsigned k = 0; k < n; k++) {
 		q->v[k] = v[k].f;
+		p->out->of[v[k].f.t - p->out->insns] = (struct field_ref){ q, k };
 		q->first = MIN(q->first, v[k].f.t);
 		q->last = MAX(q->last, v[k].f.t);
 	}
@@ -392,12 +393,14 @@ static void look(struct plan *p, uint32_t b)
 
 static void free_fields(struct gen_fields *f)
 {
-	for (size_t n = 0; f && n < f->parts.n; n++) {
+	if (!f)
+		return;
+	for (size_t n = 0; n < f->parts.n; n++) {
 		free(f->parts.v[n]->val);
 		free(f->parts.v[n]);
 	}
-	if (f)
-		vgpu_vec_free(&f->parts);
+	vgpu_vec_free(&f->parts);
+	free(f->of);
 	free(f);
 }
 
@@ -407,10 +410,19 @@ static struct gen_fields *plan(struct gen_emit *e, uint32_t b, unsigned world, b
 	struct plan *p = calloc(1, sizeof(*p));
 	uint64_t *written = calloc(e->f->words, sizeof(*written));
 
-	if (!out || !p || !written) {
+	if (out) {
+		out->insns = e->f->blocks.v[b].insns.v;
+		out->n_insns = e->f->blocks.v[b].insns.n;
+		out->of = calloc(out->n_insns, sizeof(*out->of));
+	}
+	if (!out || !out->of || !p || !written) {
 		e->failed = true;
 	} else {
-		*p = (struct plan){ .e = e, .out = out, .world = world, .ask = may_ask, .written = written };
+		p->e = e;
+		p->out = out;
+		p->world = world;
+		p->ask = may_ask;
+		p->written = written;
 		look(p, b);
 	}
 	free(written);
@@ -470,14 +482,17 @@ bool gen_fields_ask(struct gen_emit *e, uint32_t b)
 
 struct field_part *field_part_of(const struct gen_emit *e, const struct gen_insn *t, unsigned *field)
 {
-	for (size_t n = 0; e->fields && n < e->fields->parts.n; n++)
-		for (unsigned k = 0; k < e->fields->parts.v[n]->n; k++)
-			if (e->fields->parts.v[n]->v[k].t == t) {
-				*field = k;
-				/* what is planned is the same for all tiers, but vectors of addresses are more code */
-				return e->g->quick && !e->fields->parts.v[n]->pattern ? NULL : e->fields->parts.v[n];
-			}
-	return NULL;
+	const struct gen_fields *f = e->fields;
+	const struct field_ref *r;
+
+	if (!f || t < f->insns || t >= f->insns + f->n_insns)
+		return NULL;
+	r = &f->of[t - f->insns];
+	if (!r->part)
+		return NULL;
+	*field = r->field;
+	/* what is planned is the same for all tiers, but vectors of addresses are more code */
+	return e->g->quick && !r->part->pattern ? NULL : r->part;
 }
 
 bool gen_is_field(const struct gen_emit *e, const struct gen_insn *t)

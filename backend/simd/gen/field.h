@@ -31,13 +31,22 @@ struct field_pair {
 	int64_t lo[2], hi[2];      /* of the bytes, from what each says */
 };
 
+/* An access and its place in a part; NULL: it is in none. */
+struct field_ref {
+	struct field_part *part;
+	unsigned field;
+};
+
 struct gen_fields {
+	const struct gen_insn *insns;      /* of the block */
+	size_t n_insns;
+	struct field_ref *of;              /* by instruction */
 	VGPU_VEC(struct field_part *) parts;
 	struct field_pair pairs[FIELD_PAIRS];
 	unsigned n_pairs, n_taken; /* accesses in parts */
 };
 
-/* field.c: the part that has the access; NULL. */
+/* field.c: the part that has an access of the block that is emitted; NULL. */
 struct field_part *field_part_of(const struct gen_emit *e, const struct gen_insn *t, unsigned *field);
 
 /* Elements of a field. */
