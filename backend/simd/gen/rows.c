@@ -272,6 +272,36 @@ static unsigned held_by_load(const struct gen_emit *e, const struct step *s)
 	return is_by_row(g, a) ? 1 : different;
 }
 
+struct reads {
+	uint32_t reg;
+	unsigned n;
+};
+
+static void count_read(void *arg, uint32_t r)
+{
+	struct reads *x = arg;
+
+	x->n += r == x->reg;
+}
+
+/* Is all that reads it among what waits? Then each group's value is gone with the group's turn. */
+static bool is_passed_on(const struct gen_emit *e, const struct step *s)
+{
+	const struct gen_block *k = &e->f->blocks.v[e->block];
+	struct reads x = { .reg = s->dst };
+	unsigned here = 0;
+
+	for (unsigned n = 0; n < k->n_succ; n++)
+		if (gen_in(e->f->blocks.v[k->succ[n]].live_in, s->dst))
+			return false;
+	for (unsigned n = 0; n < e->rows->n; n++)
+		for (unsigned m = 0; m < IR_MAX_SRC; m++)
+			here += e->rows->v[n].from[m] == s;
+	for (size_t n = 0; here && n < k->insns.n; n++)
+		gen_uses(e->f, &k->insns.v[n], count_read, &x);
+	return here && here == x.n;
+}
+
 /* Would what waits need more registers than there are, so that each value would have to be kept in memory meanwhile? */
 static bool is_enough(const struct gen_emit *e)
 {
@@ -282,7 +312,7 @@ static bool is_enough(const struct gen_emit *e)
 		const struct step *s = &w->v[k];
 
 		loads += s->kind == LOAD;
-		held += s->kind == LOAD ? held_by_load(e, s) : s->last ? e->g->NG : 0;
+		held += s->kind == LOAD ? held_by_load(e, s) : s->last && !is_passed_on(e, s) ? e->g->NG : 0;
 		for (unsigned n = 0; n < IR_MAX_SRC; n++)
 			used += s->from[n] && s->from[n]->kind == LOAD;
 	}
