@@ -19,7 +19,7 @@
 
 #include "backend/backend.h"
 
-#define SD_RT_VERSION 6
+#define SD_RT_VERSION 7
 #define SD_MAX_WARPS 8             /* of a gang */
 #define SD_MAX_W (SD_MAX_WARPS * 32)
 #define SD_BLOCK_WARPS 32          /* most of a block */
@@ -125,6 +125,7 @@ struct sd_meta {
 	uint32_t n_states;
 	uint32_t n_rows;           /* of c->rows */
 	uint32_t local_B;          /* of one thread: frames of all inlined functions */
+	uint32_t granule;          /* of local memory, where it is interleaved by lane: bytes; else 0 */
 	uint32_t generic_tid;
 	uint32_t ftz;              /* MXCSR: FTZ and DAZ */
 	uint32_t n_refs, n_syms;

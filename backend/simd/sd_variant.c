@@ -178,7 +178,7 @@ static bool may_grow(const struct sd_part *p)
 static bool are_halves(const struct sd_meta *a, const struct sd_meta *b)
 {
 	return a->half == GEN_F_WORLD_0 && b->half == GEN_F_WORLD_1 && a->W == b->W && a->local_B == b->local_B &&
-	       a->generic_tid == b->generic_tid && a->ftz == b->ftz;
+	       a->granule == b->granule && a->generic_tid == b->generic_tid && a->ftz == b->ftz;
 }
 
 /* The other half of p, whose gangs are to be of the same size: as they are made for tier 1, that is what the generator chooses. */

@@ -213,6 +213,12 @@ static bool may_be_param(const struct gen_emit *e, const struct gen_insn *t, uns
 	return t->i->op == IR_OP_ld && e->g->entry->param_bytes >= stride;
 }
 
+/* Is there local memory that a generic address may lead to? */
+static bool has_own(const struct gen_emit *e)
+{
+	return e->f->local_B && !e->f->granule;
+}
+
 /* Each lane may be in another space: what is left of `bad` are those that are in none. */
 static val check_lanes(struct gen_emit *e, const struct gen_insn *t, unsigned stride, unsigned align, const struct gen_aff *a,
 		       const struct gen_val *v)
@@ -229,12 +235,12 @@ static val check_lanes(struct gen_emit *e, const struct gen_insn *t, unsigned st
 		lo[spaces] = gen_splat(g, ptr_int(e, offsetof(struct sd_ctx, params)));
 		size[spaces++] = LLVMConstInt(g->i64, g->entry->param_bytes, 0);
 	}
-	if (e->f->local_B)
+	if (has_own(e))
 		size[spaces++] = LLVMConstInt(g->i64, e->f->local_B, 0);
 	for (unsigned n = 0; n < g->NG; n++) {
 		val bad = NULL;
 
-		if (e->f->local_B)
+		if (has_own(e))
 			lo[spaces - 1] = own_base(e, n);
 		for (unsigned k = 0; k < spaces; k++) {
 			val out = gen_mask_bits(g, active(e, outside(g, stride, align, addr_group(e, a, v, n), lo[k], size[k]), n));
@@ -255,7 +261,7 @@ val gen_check_block(struct gen_emit *e, const struct gen_insn *t, unsigned strid
 	if (a->s.shape == GEN_V)
 		return check_lanes(e, t, stride, align, a, v);
 	bad = check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, shared)), shared_size(e));
-	if (e->f->local_B)
+	if (has_own(e))
 		bad = LLVMBuildAnd(g->b, bad, check_own(e, stride, align, a, v), "");
 	if (may_be_param(e, t, stride))
 		bad = LLVMBuildAnd(g->b, bad, check_range(e, stride, align, a, v, ptr_int(e, offsetof(struct sd_ctx, params)),
@@ -325,7 +331,7 @@ static uint64_t known_size(const struct gen_emit *e, uint8_t space)
 	}
 }
 
-static uint8_t space_of(const struct gen_insn *t)
+uint8_t gen_space_of(const struct gen_insn *t)
 {
 	const struct ir_opnd *o = &t->i->src[0];
 	uint8_t space = t->i->space;
@@ -340,6 +346,11 @@ static uint8_t space_of(const struct gen_insn *t)
 	if (space == IR_SPACE_PARAM && !t->inst->in->ir->is_entry)
 		return IR_SPACE_PARAM_FUNC;
 	return space;
+}
+
+static uint8_t space_of(const struct gen_emit *e, const struct gen_insn *t)
+{
+	return e->f->granule && gen_is_local(e->f, t) ? IR_SPACE_LOCAL : gen_space_of(t);
 }
 
 /* Offsets in a thread's local memory. */
@@ -385,14 +396,14 @@ static uint32_t base_of(const struct gen_insn *t)
 	return o->kind == IR_OPND_MEM && o->mem_base == IR_BASE_REG ? gen_reg_of(t->inst, o->reg) : GEN_NONE;
 }
 
-static bool is_access(const struct gen_insn *t, uint8_t space, uint32_t reg)
+static bool is_access(const struct gen_emit *e, const struct gen_insn *t, uint8_t space, uint32_t reg)
 {
 	/* a masked one needn't be one */
 	if (t->kind != GEN_I_IR || t->masked)
 		return false;
 	switch (t->i->op) {
 	case IR_OP_ld: case IR_OP_ldu: case IR_OP_st: case IR_OP_atom: case IR_OP_red:
-		return t->i->n_src && base_of(t) == reg && space_of(t) == space;
+		return t->i->n_src && base_of(t) == reg && space_of(e, t) == space;
 	default:
 		return false;
 	}
@@ -440,7 +451,8 @@ static struct cover cover_from(struct gen_emit *e, const struct gen_insn *t, uin
 	int64_t at = t->i->src[0].off, lo = at, hi = at + stride;
 	struct cover covered = { 0, stride, MIN(stride, 16u) };
 	unsigned align = covered.align;
-	uint32_t reg = base_of(t);
+	/* what is looked at for some lanes stands for no others */
+	uint32_t reg = t->masked ? GEN_NONE : base_of(t);
 
 	e->covered.now = 0;
 	e->covered.reg = reg;
@@ -448,7 +460,7 @@ static struct cover cover_from(struct gen_emit *e, const struct gen_insn *t, uin
 	for (size_t n = (size_t)(t - b->insns.v); reg != GEN_NONE && n < b->insns.n; n++) {
 		const struct gen_insn *x = &b->insns.v[n];
 
-		if (is_access(x, space, reg)) {
+		if (is_access(e, x, space, reg)) {
 			int64_t off = x->i->src[0].off, end = off + bytes_of(x);
 			unsigned own = MIN(bytes_of(x), 16u);
 
@@ -469,7 +481,7 @@ static struct cover cover_from(struct gen_emit *e, const struct gen_insn *t, uin
 
 static bool is_covered(const struct gen_emit *e, const struct gen_insn *t, uint8_t space)
 {
-	return e->covered.now == e->now && e->covered.space == space && is_access(t, space, e->covered.reg) && t <= e->covered.last;
+	return e->covered.now == e->now && e->covered.space == space && is_access(e, t, space, e->covered.reg) && t <= e->covered.last;
 }
 
 /* The same lanes' addresses, that many bytes further on. */
@@ -500,7 +512,7 @@ val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, con
 {
 	struct gen *g = e->g;
 	unsigned align = MIN(stride, 16u);
-	uint8_t space = space_of(t);
+	uint8_t space = space_of(e, t);
 	int64_t lo, hi;
 	val base, size;
 
@@ -524,7 +536,10 @@ val gen_check(struct gen_emit *e, const struct gen_insn *t, unsigned stride, con
 		break;
 	default:
 		/* each thread's own: what isn't proven goes the long way unless the offset is plain */
-		return check_local(e, t, stride, align);
+		if (!e->f->granule)
+			return check_local(e, t, stride, align);
+		base = LLVMConstInt(g->i64, 0, 0);
+		size = LLVMConstInt(g->i64, e->f->local_B, 0);
 	}
 	return check_block_space(e, t, space, stride, a, v, base, size);
 }

@@ -68,7 +68,7 @@ struct gen_emit {
 	struct gen_rows *rows;             /* rows.c: what waits in the block; NULL: nothing does */
 	struct gen_late late;              /* of the block that is emitted */
 	val switch_;
-	val scratch[3];                    /* shared_fn.c's memory */
+	val scratch[4];                    /* mem_scratch() */
 	bool has_rows;                     /* calls of the interpreter's instructions */
 	bool failed;
 };

@@ -75,8 +75,9 @@ static bool take(struct plan *p, const struct gen_insn *t, struct access *a)
 	s = &p->e->f->shp[p->world][a->reg];
 	a->pat = s->shape == GEN_P && !s->pat->has_k ? s->pat : NULL;
 	a->begin = !gen_in(p->written, a->reg);
-	a->plain = !i->guard && !t->masked && (a->pat || s->shape == GEN_V) && ir_type_bits(i->type) >= 8 && ir_type_bits(i->type) <= 64 &&
-		   i->vec <= 4 && a->f.bytes <= FIELD_PART &&
+	/* where local memory is interleaved, what lies side by side in a thread's doesn't in the host's */
+	a->plain = !i->guard && !t->masked && !(p->e->f->granule && gen_is_local(p->e->f, t)) && (a->pat || s->shape == GEN_V) &&
+		   ir_type_bits(i->type) >= 8 && ir_type_bits(i->type) <= 64 && i->vec <= 4 && a->f.bytes <= FIELD_PART &&
 		   (i->space == IR_SPACE_GLOBAL || i->space == IR_SPACE_SHARED || i->space == IR_SPACE_CONST || i->space == IR_SPACE_GENERIC);
 	return true;
 }

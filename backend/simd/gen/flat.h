@@ -109,6 +109,7 @@ struct gen_reg {
 	uint8_t step;                      /* enum gen_step, in loops: gen_find_steps() */
 	bool fixed;                        /* by constants and the thread's number: gen_find_fixed() */
 	bool blend;                        /* masked world: writes keep the other lanes' values */
+	bool local;                        /* holds generic addresses of local memory, as offsets: gen_find_local() */
 };
 
 /* A .param variable of an expanded function or its caller that lives in registers: pieces by offset. */
@@ -135,6 +136,7 @@ struct gen_func {
 	uint32_t *order, n_order;          /* reachable blocks */
 	size_t words;                      /* of a set of registers */
 	uint32_t local_B;
+	unsigned granule;                  /* of interleaved local memory, in bytes; 0: each thread's is in one piece */
 	bool spins, general;
 	bool only_masked;                  /* for tests: never world 0 */
 	bool yields, diverges;             /* for tests: GEN_F_YIELD, GEN_F_DIVERGE */
@@ -149,6 +151,11 @@ struct gen_func {
 /* 0; -VGPU_E_NOT_SUPPORTED with f->why: the kernel has to be interpreted; or another error. */
 int gen_flatten(struct gen *g, struct gen_func *f, uint32_t func);
 int gen_flow(struct gen *g, struct gen_func *f);
+void gen_find_local(struct gen *g, struct gen_func *f);
+/* Is a load or a store one of local memory, as far as that is known? */
+bool gen_is_local(const struct gen_func *f, const struct gen_insn *t);
+/* The space that the first operand of an access says. */
+uint8_t gen_space_of(const struct gen_insn *t);
 /* world 0: no lane ever disagrees; 1: what gen_diverge says. */
 int gen_shapes(struct gen *g, struct gen_func *f, unsigned world);
 /* Branches that a few instructions under a guard can do for; flow and shapes of world 0 are known, and known again. */

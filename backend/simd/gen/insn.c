@@ -525,8 +525,8 @@ static void cvta(struct gen_emit *e, const struct gen_insn *t)
 	struct gen_val x;
 	val base;
 
-	/* the window of constants and globals is the generic one */
-	if (i->space == IR_SPACE_GLOBAL || i->space == IR_SPACE_CONST) {
+	/* the window of constants and globals is the generic one; addresses of interleaved local memory are offsets */
+	if (i->space == IR_SPACE_GLOBAL || i->space == IR_SPACE_CONST || (i->space == IR_SPACE_LOCAL && e->f->granule)) {
 		move(e, t);
 		return;
 	}

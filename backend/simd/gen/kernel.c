@@ -393,6 +393,8 @@ static int analyse(struct gen *g, struct gen_func *f, uint32_t func)
 	if (!r)
 		r = gen_flow(g, f);
 	if (!r)
+		gen_find_local(g, f);
+	if (!r)
 		r = gen_shapes(g, f, 0);
 	if (!r)
 		r = gen_if_convert(g, f);
@@ -705,6 +707,7 @@ static void fill_meta(const struct gen *g, struct gen_func *f, struct gen_object
 	for (size_t k = 0; k < f->insts.n; k++)
 		m->n_rows = MAX(m->n_rows, f->insts.v[k]->in->n_rows);
 	m->local_B = f->local_B;
+	m->granule = f->granule;
 	m->generic_tid = f->block[0] == 0;
 	m->half = f->half;
 	m->ftz = g->ftz;

@@ -186,6 +186,7 @@ void mem_init(struct acc *x, struct gen_emit *e, const struct gen_insn *t)
 	x->vec = MAX(t->i->vec, 1u);
 	x->stride = x->size * x->vec;
 	x->volatile_ = t->i->order != IR_ORD_WEAK;
+	x->local = e->f->granule && gen_is_local(e->f, t);
 }
 
 /* ---- checks ---- */
@@ -204,7 +205,7 @@ void mem_check(struct acc *x)
 	fault = gen_new_bb(e, "bad");
 	on = gen_new_bb(e, "plain");
 	maybe = fault;
-	if (x->t->i->space == IR_SPACE_GENERIC)
+	if (x->t->i->space == IR_SPACE_GENERIC && !x->local)
 		maybe = gen_new_bb(e, "elsewhere");
 	gen_unlikely(e, bad, maybe, on);
 	if (maybe != fault) {

@@ -13,6 +13,7 @@ struct acc {                       /* an access of a group */
 	unsigned size, vec, stride;/* bytes of an element; elements; bytes of all */
 	bool volatile_;
 	bool shared;
+	bool local;                /* in interleaved local memory: a (U) and v are offsets (mem_local.c) */
 	struct gen_aff a;          /* U or P: base as i64 */
 	struct gen_val v;          /* V */
 	val ahead;                 /* ahead.c: how far */
@@ -30,6 +31,11 @@ struct group {
 	bool known;                /* base and c are set; else addr */
 	val addr;                  /* <G x i64> */
 };
+
+/* mem_local.c: where local memory is interleaved. x->a (U) or x->v become its offsets. */
+void mem_local_offset(struct acc *x);
+void mem_local_load(struct acc *x, struct gen_val *out);
+void mem_local_store(struct acc *x, const struct gen_val *in);
 
 /* mem.c */
 void mem_init(struct acc *x, struct gen_emit *e, const struct gen_insn *t);
@@ -59,6 +65,8 @@ val mem_shuffle(struct gen *g, val v, const int *pick, unsigned n);
 bool mem_has_masked(const struct gen *g, unsigned size);
 /* One lane after the other: in: stores these; NULL: loads into out. */
 void mem_loop_lanes(struct acc *x, val addr, val m, const val *in, val *out);
+/* Memory of the kernel's function: 0: 64-bit addresses of a group, 1: a group's values of up to 8 elements, 2, 3: 64 bits for each lane. */
+val mem_scratch(struct gen_emit *e, unsigned which);
 /* Host address of offset 0 of shared memory. */
 val mem_shared_base(struct gen_emit *e);
 /* ahead.c: the same number of bytes that the next blocks or rounds will load, if that is how the kernel goes over memory. */

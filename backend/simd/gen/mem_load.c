@@ -303,7 +303,11 @@ void gen_ld(struct gen_emit *e, const struct gen_insn *t)
 		return;
 	}
 	memset(out, 0, sizeof(out));
-	if (!mem_load_field(e, t, out)) {
+	if (x.local) {
+		mem_local_offset(&x);
+		mem_check(&x);
+		mem_local_load(&x, out);
+	} else if (!mem_load_field(e, t, out)) {
 		gen_address(e, t, &t->i->src[0], t->i->space, &x.a, &x.v);
 		mem_check(&x);
 		if (x.a.s.shape == GEN_U)

@@ -226,11 +226,18 @@ void gen_st(struct gen_emit *e, const struct gen_insn *t)
 		gen_row(e, t);
 		return;
 	}
-	gen_address(e, t, &t->i->src[0], t->i->space, &x.a, &x.v);
+	if (x.local)
+		mem_local_offset(&x);
+	else
+		gen_address(e, t, &t->i->src[0], t->i->space, &x.a, &x.v);
 	for (unsigned k = 0; k < x.vec; k++)
 		gen_operand(e, t, o->kind == IR_OPND_VEC ? &o->vec[k] : o, 8 * x.size, false, &in[k]);
 	mem_fence(g, false, t->i->order);
 	mem_check(&x);
+	if (x.local) {
+		mem_local_store(&x, in);
+		return;
+	}
 	if (mem_store_field(e, t, in))
 		return;
 	if (x.a.s.shape == GEN_U)

@@ -392,6 +392,8 @@ static struct gen_shp move_shape(struct shapes *x, const struct gen_insn *t)
 	const struct ir_insn *i = t->i;
 	struct gen_shp s = gen_opnd_shape(x->g, x->shp, t, &i->src[0], ir_type_bits(i->type));
 
+	if (i->op == IR_OP_cvta && i->space == IR_SPACE_LOCAL && x->f->granule)
+		return s;
 	if (i->op == IR_OP_cvta && i->space == IR_SPACE_LOCAL && s.shape != GEN_BOTTOM)
 		return s.shape == GEN_U && !(i->flags & IR_F_TO) ? local_generic(x) : gen_shp_v();
 	if (i->op == IR_OP_cvta && i->space != IR_SPACE_GLOBAL && i->space != IR_SPACE_CONST) {
@@ -410,7 +412,7 @@ static struct gen_shp load_shape(struct shapes *x, const struct gen_insn *t)
 
 	if (a->mem_base == IR_BASE_SYM && a->sym_local)
 		return in_place(t->inst->in, a->sym, &off) == IN_PLACE_FRAME ? gen_shp_v() : gen_shp_u();
-	if (space == IR_SPACE_LOCAL || space == IR_SPACE_PARAM_FUNC)
+	if (space == IR_SPACE_LOCAL || space == IR_SPACE_PARAM_FUNC || gen_is_local(x->f, t))
 		return gen_shp_v();
 	if (a->mem_base != IR_BASE_REG)
 		return gen_shp_u();

@@ -118,11 +118,10 @@ static val lanes_function(struct acc *x, bool store)
 	return f;
 }
 
-/* Scratch memory of the kernel's function, for one group: 64-bit addresses, and values of up to 8 elements. */
-static val scratch(struct gen_emit *e, unsigned which)
+val mem_scratch(struct gen_emit *e, unsigned which)
 {
 	struct gen *g = e->g;
-	LLVMTypeRef t = LLVMArrayType(g->i64, which ? 8 * g->G : g->G);
+	LLVMTypeRef t = LLVMArrayType(g->i64, which == 0 ? g->G : which == 1 ? 8 * g->G : g->W);
 
 	if (!e->scratch[which]) {
 		e->scratch[which] = gen_alloca(e, t);
@@ -142,7 +141,7 @@ static val element_ptr(struct acc *x, val base, unsigned k)
 void mem_loop_lanes(struct acc *x, val addr, val m, const val *in, val *out)
 {
 	struct gen *g = x->e->g;
-	val addrs = scratch(x->e, 0), vals = scratch(x->e, 1), f = lanes_function(x, in != NULL);
+	val addrs = mem_scratch(x->e, 0), vals = mem_scratch(x->e, 1), f = lanes_function(x, in != NULL);
 	val args[] = { addrs, vals, gen_mask_bits(g, m) };
 
 	LLVMSetAlignment(LLVMBuildStore(g->b, addr, addrs), 64);
@@ -196,15 +195,6 @@ static val row_function(struct gen *g, unsigned bits, bool put)
 	return f;
 }
 
-static val flat_memory(struct gen_emit *e)
-{
-	if (!e->scratch[2]) {
-		e->scratch[2] = gen_alloca(e, LLVMArrayType(e->g->i64, e->g->W));
-		LLVMSetAlignment(e->scratch[2], 64);
-	}
-	return e->scratch[2];
-}
-
 static val group_ptr(struct gen *g, val base, unsigned bits, unsigned n)
 {
 	val o = LLVMConstInt(g->i64, (bits == 1 ? 4 : bits / 8) * n * g->G, 0);
@@ -216,7 +206,7 @@ static val group_ptr(struct gen *g, val base, unsigned bits, unsigned n)
 void gen_put_row(struct gen_emit *e, val row, const struct gen_val *x, unsigned bits)
 {
 	struct gen *g = e->g;
-	val flat = flat_memory(e), args[] = { row, flat };
+	val flat = mem_scratch(e, 2), args[] = { row, flat };
 
 	for (unsigned n = 0; n < g->NG; n++) {
 		val v = gen_group(g, x, bits, n);
@@ -231,7 +221,7 @@ void gen_put_row(struct gen_emit *e, val row, const struct gen_val *x, unsigned 
 void gen_get_row(struct gen_emit *e, val row, unsigned bits, struct gen_val *x)
 {
 	struct gen *g = e->g;
-	val flat = flat_memory(e), args[] = { row, flat };
+	val flat = mem_scratch(e, 2), args[] = { row, flat };
 
 	memset(x, 0, sizeof(*x));
 	x->shape = GEN_V;
