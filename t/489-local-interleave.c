@@ -248,6 +248,7 @@ int main(int argc, char **argv)
 	if (!be[1])
 		skip_all("built without LLVM");
 	plan_lazy();
+	tap_timeout(600);
 	setenv("VGPU_GEN_VERIFY", "1", 1);
 	sd_jit_set_local(generator);
 	for (unsigned k = 0; k < ARRAY_SIZE(kernels); k++)
