@@ -101,7 +101,7 @@ static bool run(const char *backend, const char *kernel, uint32_t n, uint32_t ou
 static void compare(const char *kernel, uint32_t n)
 {
 	static const char *const forms[] = { "tier0,warps=1", "tier1,warps=1", "tier1,warps=2", "tier1,warps=4", "tier1,whole,warps=2", "tier1,warps=2,yield",
-					     "tier1,warps=2,diverge" };
+					     "tier1,warps=2,diverge", "tier1,warps=8" };
 	static uint32_t want[WORDS], got[WORDS];
 
 	unsetenv("VGPU_SIMD");
@@ -198,6 +198,10 @@ int main(void)
 		compare("keep_part", n);
 		compare("some", n);
 	}
+	/* more than narrow vectors have groups for: as many as they have */
+	setenv("VGPU_CPU", "sse4.2", 1);
+	compare("steps", 3);
+	unsetenv("VGPU_CPU");
 	compare("keep", 1);
 	compare("keep", 5);
 	compare("count", 0);

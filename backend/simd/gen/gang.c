@@ -153,6 +153,7 @@ static bool has_named_barriers(const struct gen_func *f)
 unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct gen_func *f)
 {
 	unsigned threads = r->block[0] * r->block[1] * r->block[2], groups = 32 / g->G, live, w = 1;
+	unsigned fit = GEN_MAX_NG / groups < SD_MAX_WARPS ? GEN_MAX_NG / groups : SD_MAX_WARPS;
 	unsigned room = r->isa == SD_ISA_AVX512 ? 24 : 12, most = r->isa == SD_ISA_AVX512 ? 8 : 4, insns = gen_count_insns(f);
 	enum even even;
 
@@ -160,7 +161,7 @@ unsigned gen_gang_warps(struct gen *g, const struct gen_request *r, const struct
 	if (has_named_barriers(f))
 		return 1;
 	if (r->warps)
-		return MIN(r->warps, (unsigned)SD_MAX_WARPS);
+		return MIN(r->warps, fit);
 	/* a wider gang is more code, which is what tier 0 has to be quick with */
 	if (r->tier == 0 && (f->loops.n || insns > FEW_INSNS))
 		return 1;

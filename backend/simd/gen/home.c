@@ -35,7 +35,7 @@ static bool waits_in(const struct gen_emit *e, const struct gen_loop *l)
 	return false;
 }
 
-/* Block b begins a loop that has a way in of its own, and the way from there leads into it. from: NO_BLOCK: not from a block. */
+/* Block b begins a loop that has a way in of its own, and the way from there leads into it. from: GEN_NO_BLOCK: not from a block. */
 static bool enters(const struct gen_emit *e, uint32_t from, uint32_t b)
 {
 	const struct gen_loop *l = e->f->blocks.v[b].loop;
