@@ -27,6 +27,7 @@
 #include "util/cleanup.h"
 #include "util/htab.h"
 #include "util/sys.h"
+#include "util/roost.h"
 #include "util/vec.h"
 
 /* What a handler answers besides 0 and -status. */
@@ -232,6 +233,7 @@ struct eng_sched {
 	uint32_t gen;                 /* futex: changes with new work */
 	uint32_t sleepers, spinners;
 	uint32_t stop;
+	struct vgpu_roost roost;      /* where its threads sleep */
 	unsigned n_threads, spin_threads;
 	pthread_t *threads;
 	unsigned n_started;

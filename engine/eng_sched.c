@@ -888,6 +888,7 @@ static void *pool_thread(void *arg)
 {
 	struct eng *e = arg;
 	struct eng_sched *s = &e->sched;
+	int cpu;
 
 	be_guard_install(NULL);
 	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
@@ -895,10 +896,12 @@ static void *pool_thread(void *arg)
 
 		if (work_once(e) || idle_spin(s, gen))
 			continue;
+		cpu = vgpu_roost_take(&s->roost);
 		__atomic_add_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
 		if (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE) && __atomic_load_n(&s->gen, __ATOMIC_SEQ_CST) == gen)
 			vgpu_futex_wait(&s->gen, gen, -1);
 		__atomic_sub_fetch(&s->sleepers, 1, __ATOMIC_SEQ_CST);
+		vgpu_roost_leave(&s->roost, cpu);
 	}
 	return NULL;
 }

@@ -167,6 +167,9 @@ static int add_rules(scmp_filter_ctx f)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; r == 0 && i < sizeof(refused) / sizeof(refused[0]); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
+	/* a thread's own: util/roost.h */
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sched_setaffinity), 1, SCMP_A0(SCMP_CMP_EQ, 0));
 	/* abort() of its own; all workers are of one uid */
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));

@@ -73,6 +73,7 @@ float arg_f(const struct job *j, unsigned k);
 struct system {
 	const char *name;
 	bool ours;                   /* under test; the others are what it is compared with */
+	bool bound;                  /* the caller is one of its threads, which have a CPU each (cpus.c) */
 	char what[128];              /* filled by open: version, device … */
 	/* NULL, or why it can't be used. */
 	const char *(*open)(struct system *s);
@@ -115,6 +116,15 @@ void pool_free(struct pool *p);
 /* Runs all blocks of a launch; the caller is one of the threads. Answers enum be_run; f is filled where it faulted. */
 int pool_run(struct pool *p, const struct be_ops *ops, const struct be_launch *l, volatile uint32_t *cancel, uint64_t chunk_max,
 	     struct be_fault *f);
+
+/* ---- CPUs (cpus.c) ---- */
+
+/* The calling thread to the CPU of thread 0, 1, … of those that are timed; and back to all that the process was
+ * given (called first of all, before there are threads). */
+void cpus_bind(unsigned thread);
+void cpus_free(void);
+/* OpenMP's threads but for the caller, which is free afterwards. */
+void cpus_bind_openmp(void);
 
 /* ---- memory in the backends' window (window.c) ---- */
 

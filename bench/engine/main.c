@@ -15,7 +15,7 @@
 
 #include "bench/engine/bench.h"
 
-#define SETTLE_US 3000               /* until threads of the system before have gone to sleep */
+#define SETTLE_US 30000              /* until threads of the system before have gone to sleep: libgomp's look for work 300,000 times */
 #define STEADY_S 0.6                 /* that a system runs a job before it is measured */
 #define BATCH_S 2e-3                 /* shorter runs are timed several at once */
 #define WARM_S 20e-3                 /* shorter ones are preceded by a run that isn't timed */
@@ -39,12 +39,21 @@ double run_once(struct system *s, const struct job *j)
 	return now_s() - t0;
 }
 
+static void place(const struct system *s)
+{
+	if (s->bound)
+		cpus_bind(0);
+	else
+		cpus_free();
+}
+
 /* Seconds per run; est: what one takes. */
 static double timed(struct system *s, const struct job *j, double est)
 {
 	unsigned reps = est < BATCH_S / 1000 ? 1000 : est < BATCH_S ? (unsigned)(BATCH_S / est) : 1;
 	double t0;
 
+	place(s);
 	usleep(SETTLE_US);
 	if (est < WARM_S)
 		s->run(s, j);
@@ -86,6 +95,7 @@ static void run_job(unsigned k, struct system *const *sys, unsigned n, struct re
 	job_reference(&j);
 	r->job = j.name;
 	for (unsigned s = 0; s < n; s++) {
+		place(sys[s]);
 		ready[s] = sys[s]->ready(sys[s], &j);
 		if (!ready[s])
 			continue;
@@ -298,13 +308,16 @@ int main(int argc, char **argv)
 	if (endless_child)
 		return extra_endless_child(endless_child);
 	omp_set_num_threads((int)opt.threads);
+	cpus_free();
 	if (!raw)
 		printf("%s, level %u, %u threads, %u runs\n", cpu_name(), cpu_level(), opt.threads, opt.runs);
 	n_sys = open_systems(sys, n_sys ? n_sys : 4);
 	if (!n_sys)
 		die("nothing to run");
+	cpus_bind_openmp();
 	if (what_times)
 		n = run_jobs(sys, n_sys, results);
+	cpus_free();
 	for (unsigned k = 0; raw && k < n; k++)
 		printf("%s %.6f %d\n", results[k].job, results[k].ms[0], results[k].ok[0]);
 	if (n && !raw)

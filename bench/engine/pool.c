@@ -27,6 +27,12 @@ struct work {
 	int result;
 };
 
+struct helper {
+	struct pool *p;
+	unsigned thread;
+	pthread_t th;
+};
+
 struct pool {
 	struct work w;
 	uint32_t gen;                 /* futex; odd: a launch is there */
@@ -35,7 +41,7 @@ struct pool {
 	bool stop;
 	pthread_mutex_t lock;         /* of fault */
 	struct be_fault fault;
-	pthread_t th[];
+	struct helper helper[];      /* from 1 on; 0 is whoever calls */
 };
 
 static void fail(struct pool *p, enum be_run r, const struct be_fault *f)
@@ -158,9 +164,11 @@ static uint32_t await_launch(struct pool *p, uint32_t seen)
 static void *worker(void *arg)
 {
 	struct vgpu_err err = VGPU_ERR_INIT;
-	struct pool *p = arg;
+	struct helper *h = arg;
+	struct pool *p = h->p;
 	uint32_t seen = 0;
 
+	cpus_bind(h->thread);
 	if (be_guard_install(&err))
 		die("%s", err.text);
 	for (;;) {
@@ -204,15 +212,17 @@ int pool_run(struct pool *p, const struct be_ops *ops, const struct be_launch *l
 struct pool *pool_new(unsigned threads)
 {
 	struct vgpu_err err = VGPU_ERR_INIT;
-	struct pool *p = calloc(1, sizeof(*p) + threads * sizeof(pthread_t));
+	struct pool *p = calloc(1, sizeof(*p) + threads * sizeof(struct helper));
 
 	if (!p || be_guard_install(&err))
 		die("no pool: %s", err.text);
 	p->n = threads;
 	pthread_mutex_init(&p->lock, NULL);
-	for (unsigned k = 1; k < threads; k++)
-		if (pthread_create(&p->th[k], NULL, worker, p))
+	for (unsigned k = 1; k < threads; k++) {
+		p->helper[k] = (struct helper){ .p = p, .thread = k };
+		if (pthread_create(&p->helper[k].th, NULL, worker, &p->helper[k]))
 			die("no thread");
+	}
 	return p;
 }
 
@@ -221,7 +231,7 @@ void pool_free(struct pool *p)
 	p->stop = true;
 	announce(p);
 	for (unsigned k = 1; k < p->n; k++)
-		pthread_join(p->th[k], NULL);
+		pthread_join(p->helper[k].th, NULL);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }

@@ -190,8 +190,8 @@ double backend_parse_ms(struct system *s)
 }
 
 struct system sys_simd = {
-	.name = "simd", .ours = true, .open = backend_open, .close = backend_close, .ready = backend_ready, .run = backend_run,
+	.name = "simd", .bound = true, .ours = true, .open = backend_open, .close = backend_close, .ready = backend_ready, .run = backend_run,
 };
 struct system sys_interp = {
-	.name = "interp", .ours = true, .open = backend_open, .close = backend_close, .ready = backend_ready, .run = backend_run,
+	.name = "interp", .bound = true, .ours = true, .open = backend_open, .close = backend_close, .ready = backend_ready, .run = backend_run,
 };

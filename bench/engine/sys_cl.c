@@ -95,6 +95,7 @@ static const char *cl_open(struct system *s)
 
 	snprintf(threads, sizeof(threads), "%u", opt.threads);
 	setenv("POCL_MAX_PTHREAD_COUNT", threads, 1);
+	setenv("POCL_AFFINITY", "1", 1);
 	/* compiled kernels stay out of the user's cache */
 	snprintf(cache, sizeof(cache), "/tmp/bench-pocl-XXXXXX");
 	if (!mkdtemp(cache))

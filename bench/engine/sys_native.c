@@ -156,8 +156,8 @@ static const char *native_open(struct system *s)
 }
 
 struct system sys_c = {
-	.name = "c", .open = native_open, .ready = native_ready, .run = native_run, .priv = &(struct native_priv){ .list = base },
+	.name = "c", .bound = true, .open = native_open, .ready = native_ready, .run = native_run, .priv = &(struct native_priv){ .list = base },
 };
 struct system sys_hand = {
-	.name = "hand", .open = native_open, .ready = native_ready, .run = native_run, .priv = &(struct native_priv){ .list = by_hand },
+	.name = "hand", .bound = true, .open = native_open, .ready = native_ready, .run = native_run, .priv = &(struct native_priv){ .list = by_hand },
 };
