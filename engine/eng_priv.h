@@ -21,13 +21,14 @@
 
 #include "backend/backend.h"
 #include "backend/tex.h"
+#include "engine/eng_range.h"
 #include "engine/engine.h"
 #include "protocol/vgp_codec.h"
 #include "protocol/vgp_ctl.h"
 #include "util/cleanup.h"
 #include "util/htab.h"
-#include "util/sys.h"
 #include "util/roost.h"
+#include "util/sys.h"
 #include "util/vec.h"
 
 /* What a handler answers besides 0 and -status. */
@@ -202,11 +203,12 @@ struct eng_job {
 	uint64_t n_units, per_unit;   /* units: clusters or pieces; per_unit: blocks in one */
 	uint64_t n_parts, done;       /* blocks or pieces; done is atomic */
 	uint64_t chunk_max;
+	bool in_order;                /* units start in ascending order */
 	bool all_resident;
 	uint64_t max_resident;
 
 	pthread_mutex_t lock;
-	uint64_t next_unit;
+	struct eng_ranges units;      /* that nobody has taken */
 	VGPU_VEC(struct eng_extent) returned;   /* units taken but given back: [addr, addr+size) */
 	struct eng_block *susp_head, *susp_tail;
 	uint64_t n_susp, resident, stalls;
@@ -237,6 +239,7 @@ struct eng_sched {
 	unsigned n_threads, spin_threads;
 	pthread_t *threads;
 	unsigned n_started;
+	unsigned n_named;             /* atomic: threads that know their number */
 	uint32_t active[VGPU_MAX_DEVICES];      /* jobs per device */
 	uint64_t active_since[VGPU_MAX_DEVICES], busy_ns[VGPU_MAX_DEVICES];
 	/* devices that are a part of another (MIG) get that share of the CPUs */

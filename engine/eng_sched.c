@@ -2,7 +2,8 @@
  * eng_sched.c: the pool of threads, and the work that they share.
  *
  * A job is one launch or one large copy. Threads visit jobs in turn and run
- * blocks: fresh ones in ascending order, and suspended ones. A block that
+ * blocks: fresh ones, each of its own part of the grid (eng_range.h) or in
+ * ascending order, and suspended ones. A block that
  * spins is put aside, and so is one that went on for many slices; a fresh one
  * is admitted when the suspended ones went round without any of them ending,
  * so that a block which waits for another one's flag gets that one started.
@@ -12,6 +13,7 @@
  * job->done may reach n_parts in one thread only; that thread completes it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 
@@ -34,18 +36,17 @@ struct eng_block {
 	bool resident;                /* counted in job->resident */
 };
 
-struct chunk {
-	uint64_t lo, hi;
-};
-
 struct visitor {
-	struct chunk ch;
+	struct eng_chunk ch;
+	unsigned thread;              /* whose units it takes first */
 	uint64_t done;                /* not yet added to job->done */
 	uint64_t ahead;               /* blocks that take LOOK_NS, by what the last ones took; 0: not known yet */
 	uint64_t deadline;            /* when it has to leave */
 	bool here;                    /* the channel */
 	bool spun;
 };
+
+static __thread unsigned this_thread;        /* of the pool; the channel takes part as its first */
 
 /* ---- jobs ---- */
 
@@ -60,7 +61,8 @@ struct eng_job *eng_job_new(struct eng *e, struct eng_queue *q, uint32_t param_l
 	j->ctx = q->ctx;
 	j->per_unit = 1;
 	j->chunk_max = UINT64_MAX;
-	pthread_mutex_init(&j->lock, NULL);
+	/* held for some dozens of instructions: who comes meanwhile waits a moment before it sleeps */
+	j->lock = (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 	return j;
 }
 
@@ -243,11 +245,11 @@ static bool cancelled(const struct eng_job *j)
 }
 
 /* Called with j->lock, context dead: what nobody runs counts as ended. */
-static uint64_t drop_rest(struct eng_job *j, struct chunk *ch)
+static uint64_t drop_rest(struct eng_job *j, struct eng_chunk *ch)
 {
-	uint64_t units = j->n_units - j->next_unit + (ch->hi - ch->lo), parts;
+	uint64_t units = j->units.left + (ch->hi - ch->lo), parts;
 
-	j->next_unit = j->n_units;
+	j->units.left = 0;
 	ch->lo = ch->hi = 0;
 	for (size_t i = 0; i < j->returned.n; i++)
 		units += j->returned.v[i].size;
@@ -269,43 +271,34 @@ static uint64_t drop_rest(struct eng_job *j, struct chunk *ch)
 /* Called with j->lock. */
 static bool take_chunk(struct eng_job *j, struct visitor *v)
 {
-	struct chunk *ch = &v->ch;
-	uint64_t left = j->n_units - j->next_unit, n;
+	unsigned parts = j->units.n > 1 ? 4 : 4 * j->e->sched.n_threads + 1;
 
 	if (j->returned.n) {
 		struct eng_extent x = j->returned.v[--j->returned.n];
 
-		*ch = (struct chunk){ x.addr, x.addr + x.size };
+		v->ch = (struct eng_chunk){ x.addr, x.addr + x.size };
 		return true;
 	}
-	if (!left)
-		return false;
-	n = v->here ? CHUNK_HERE : left / (4 * j->e->sched.n_threads + 1);
-	n = MAX(n, 1ull);
-	n = MAX(n, v->ahead / 4);
-	n = MIN(n, left);
-	n = MIN(n, j->chunk_max);
-	*ch = (struct chunk){ j->next_unit, j->next_unit + n };
-	j->next_unit += n;
-	return true;
+	if (v->here)
+		return eng_ranges_take(&j->units, v->thread, UINT_MAX, CHUNK_HERE, j->chunk_max, &v->ch);
+	return eng_ranges_take(&j->units, v->thread, parts, v->ahead / 4, j->chunk_max, &v->ch);
 }
 
 /* Called with j->lock. False: no memory to note them; nobody else would run these units, so the caller has to. */
-static bool give_chunk(struct eng_job *j, struct chunk *ch)
+static bool give_chunk(struct eng_job *j, struct eng_chunk *ch)
 {
 	if (ch->lo == ch->hi)
 		return true;
-	if (ch->hi == j->next_unit)
-		j->next_unit = ch->lo;
-	else if (!vgpu_vec_push(&j->returned, ((struct eng_extent){ ch->lo, ch->hi - ch->lo })))
+	if (!eng_ranges_give(&j->units, ch) &&
+	    !vgpu_vec_push(&j->returned, ((struct eng_extent){ ch->lo, ch->hi - ch->lo })))
 		return false;
 	ch->lo = ch->hi = 0;
 	return true;
 }
 
-static bool has_units(const struct eng_job *j, const struct chunk *ch)
+static bool has_units(const struct eng_job *j, const struct eng_chunk *ch)
 {
-	return ch->lo < ch->hi || j->returned.n || j->next_unit < j->n_units;
+	return ch->lo < ch->hi || j->returned.n || j->units.left;
 }
 
 /* Called with j->lock. */
@@ -684,7 +677,8 @@ static bool visit_launch(struct eng *e, struct eng_job *j, struct visitor *v)
 static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 {
 	for (;;) {
-		uint64_t addr = 0, piece;
+		struct eng_chunk piece;
+		uint64_t addr = 0;
 		int r;
 
 		pthread_mutex_lock(&j->lock);
@@ -693,13 +687,12 @@ static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 			pthread_mutex_unlock(&j->lock);
 			return job_flush(e, j, &v->done);
 		}
-		if (j->next_unit == j->n_units) {
+		if (!eng_ranges_take(&j->units, v->thread, 1, 1, 1, &piece)) {
 			pthread_mutex_unlock(&j->lock);
 			return false;
 		}
-		piece = j->next_unit++;
 		pthread_mutex_unlock(&j->lock);
-		r = j->run_piece(j, piece, &addr);
+		r = j->run_piece(j, piece.lo, &addr);
 		if (r)
 			eng_fault(j->ctx, -r, addr, "copy: 0x%llx is not allocated", (unsigned long long)addr);
 		v->done++;
@@ -711,7 +704,7 @@ static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 static bool visit(struct eng *e, struct eng_job *j, bool here)
 {
 	uint64_t from = vgpu_now_ns();
-	struct visitor v = { .here = here, .deadline = from + (here ? HERE_NS : VISIT_NS) };
+	struct visitor v = { .here = here, .thread = this_thread, .deadline = from + (here ? HERE_NS : VISIT_NS) };
 	unsigned d = dev_slot(j);
 	uint64_t used = unlikely(e->sched.share[d]) ? cpu_ns() : 0;
 	bool did = j->run_piece ? visit_pieces(e, j, &v) : visit_launch(e, j, &v);
@@ -735,6 +728,7 @@ void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
 	bool complete = false;
 
 	j->refs = 1;   /* ours */
+	eng_ranges_share(&j->units, n, s->n_threads, j->in_order);
 	pthread_mutex_lock(&s->lock);
 	account_begin(s, j);
 	pthread_mutex_unlock(&s->lock);
@@ -796,7 +790,7 @@ static bool has_work(struct eng_job *j)
 	bool work;
 
 	pthread_mutex_lock(&j->lock);
-	work = j->next_unit < j->n_units || j->returned.n || j->susp_head;
+	work = j->units.left || j->returned.n || j->susp_head;
 	pthread_mutex_unlock(&j->lock);
 	return work;
 }
@@ -890,6 +884,7 @@ static void *pool_thread(void *arg)
 	struct eng_sched *s = &e->sched;
 	int cpu;
 
+	this_thread = __atomic_fetch_add(&s->n_named, 1, __ATOMIC_RELAXED);
 	be_guard_install(NULL);
 	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
 		uint32_t gen = __atomic_load_n(&s->gen, __ATOMIC_SEQ_CST);
@@ -950,7 +945,7 @@ static void free_jobs(struct eng *e)
 
 	while (s->jobs) {
 		struct eng_job *j = s->jobs;
-		struct chunk none = { 0, 0 };
+		struct eng_chunk none = { 0, 0 };
 
 		drop_rest(j, &none);
 		job_unlist(s, j);

@@ -1,8 +1,8 @@
 /*
  * pool.c: threads that run the blocks of one launch, much as
- * engine/eng_sched.c does, without its streams: guided chunks in ascending
- * order, completion that counts blocks, a short spin before sleep. The caller
- * is one of the threads.
+ * engine/eng_sched.c does, without its streams: chunks of the thread's own part
+ * of the grid, completion that counts blocks, a short spin before sleep. The
+ * caller is one of the threads.
  *
  * A launch is over when all blocks have ended and no thread is inside (helpers
  * is 0); a thread that never woke up isn't waited for.
@@ -13,6 +13,7 @@
 
 #include "backend/backend.h"
 #include "bench/engine/bench.h"
+#include "engine/eng_range.h"
 #include "util/sys.h"
 
 #define SPINS 4000
@@ -23,7 +24,7 @@ struct work {
 	const struct be_launch *l;
 	volatile uint32_t *cancel;
 	uint64_t total, chunk_max;
-	uint64_t next, done;
+	uint64_t done;
 	int result;
 };
 
@@ -39,7 +40,8 @@ struct pool {
 	uint32_t helpers, sleepers;
 	unsigned n;
 	bool stop;
-	pthread_mutex_t lock;         /* of fault */
+	pthread_mutex_t lock;         /* of fault and units */
+	struct eng_ranges units;
 	struct be_fault fault;
 	struct helper helper[];      /* from 1 on; 0 is whoever calls */
 };
@@ -105,35 +107,28 @@ static uint64_t run_blocks(struct pool *p, uint64_t lo, uint64_t hi)
 }
 
 /* few: less isn't worth while */
-static bool take(struct pool *p, uint64_t few, uint64_t *lo, uint64_t *hi)
+static bool take(struct pool *p, unsigned thread, uint64_t few, struct eng_chunk *c)
 {
-	uint64_t at = __atomic_load_n(&p->w.next, __ATOMIC_RELAXED), n, left;
+	bool r;
 
-	do {
-		if (at >= p->w.total)
-			return false;
-		left = p->w.total - at;
-		n = left / (4 * p->n + 1);
-		n = n < few ? few : n;
-		n = n < 1 ? 1 : n > p->w.chunk_max ? p->w.chunk_max : n;
-		n = n > left ? left : n;
-	} while (!__atomic_compare_exchange_n(&p->w.next, &at, at + n, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	*lo = at;
-	*hi = at + n;
-	return true;
+	pthread_mutex_lock(&p->lock);
+	r = eng_ranges_take(&p->units, thread, p->units.n > 1 ? 4 : 4 * p->n + 1, few, p->w.chunk_max, c);
+	pthread_mutex_unlock(&p->lock);
+	return r;
 }
 
-static void help(struct pool *p)
+static void help(struct pool *p, unsigned thread)
 {
-	uint64_t lo, hi, few = 1, ticks;
+	uint64_t few = 1, ticks;
+	struct eng_chunk c;
 
-	while (take(p, few, &lo, &hi)) {
+	while (take(p, thread, few, &c)) {
 		ticks = __builtin_ia32_rdtsc();
-		for (uint64_t k = lo; k < hi && !*p->w.cancel;)
-			k += run_blocks(p, k, hi);
+		for (uint64_t k = c.lo; k < c.hi && !*p->w.cancel;)
+			k += run_blocks(p, k, c.hi);
 		ticks = __builtin_ia32_rdtsc() - ticks;
-		few = (hi - lo) * CHUNK_TICKS / (ticks + 1);
-		__atomic_add_fetch(&p->w.done, hi - lo, __ATOMIC_RELEASE);
+		few = (c.hi - c.lo) * CHUNK_TICKS / (ticks + 1);
+		__atomic_add_fetch(&p->w.done, c.hi - c.lo, __ATOMIC_RELEASE);
 	}
 }
 
@@ -178,7 +173,7 @@ static void *worker(void *arg)
 		__atomic_add_fetch(&p->helpers, 1, __ATOMIC_SEQ_CST);
 		/* seq_cst: either pool_run sees this helper, or the helper that the launch is over */
 		if (__atomic_load_n(&p->gen, __ATOMIC_SEQ_CST) == seen)
-			help(p);
+			help(p, h->thread);
 		__atomic_sub_fetch(&p->helpers, 1, __ATOMIC_SEQ_CST);
 	}
 }
@@ -197,8 +192,9 @@ int pool_run(struct pool *p, const struct be_ops *ops, const struct be_launch *l
 		.ops = ops, .l = l, .cancel = cancel, .chunk_max = chunk_max, .result = BE_RUN_DONE,
 		.total = (uint64_t)l->grid[0] * l->grid[1] * l->grid[2],
 	};
+	eng_ranges_share(&p->units, p->w.total, p->n, chunk_max == 1);
 	announce(p);
-	help(p);
+	help(p, 0);
 	while (__atomic_load_n(&p->w.done, __ATOMIC_ACQUIRE) < p->w.total)
 		__builtin_ia32_pause();
 	__atomic_add_fetch(&p->gen, 1, __ATOMIC_SEQ_CST);
@@ -217,7 +213,7 @@ struct pool *pool_new(unsigned threads)
 	if (!p || be_guard_install(&err))
 		die("no pool: %s", err.text);
 	p->n = threads;
-	pthread_mutex_init(&p->lock, NULL);
+	p->lock = (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
 	for (unsigned k = 1; k < threads; k++) {
 		p->helper[k] = (struct helper){ .p = p, .thread = k };
 		if (pthread_create(&p->helper[k].th, NULL, worker, &p->helper[k]))
