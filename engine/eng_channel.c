@@ -16,6 +16,8 @@
 #include "engine/eng_priv.h"
 
 #define SPIN_NS 20000
+#define BESIDE_MAX 8             /* times in a row that the worker has nothing to do and the client is on its CPU, … */
+#define PART_NS 5000000          /* … and the least time between two moves */
 #define MASK (VGP_RING_SLOTS - 1)
 
 static __thread bool on_channel;
@@ -426,12 +428,39 @@ static void ring_advance(struct eng *e)
 		vgpu_futex_wake(&e->hdr->head, INT32_MAX);
 }
 
+/*
+ * On one CPU with the client each would have to be woken by the other for every command. Where Linux keeps them there,
+ * beside an idle one perhaps, the worker goes elsewhere.
+ */
+static void move_apart(struct eng *e)
+{
+	uint64_t now;
+
+	if (++e->beside < BESIDE_MAX)
+		return;
+	e->beside = 0;
+	now = vgpu_now_ns();
+	if (now - e->parted_ns < PART_NS)
+		return;
+	e->parted_ns = now;
+	vgpu_cpu_leave();
+}
+
+static bool is_beside(const struct eng *e)
+{
+	return __atomic_load_n(&e->hdr->client_cpu, __ATOMIC_RELAXED) == (uint32_t)sched_getcpu();
+}
+
 static bool spin_for(struct eng *e, uint32_t seen)
 {
 	uint64_t end;
 
+	if (is_beside(e))
+		move_apart(e);
+	else
+		e->beside = 0;
 	/* beside the client on one CPU, spinning only keeps it from going on */
-	if (__atomic_load_n(&e->hdr->client_cpu, __ATOMIC_RELAXED) == (uint32_t)sched_getcpu())
+	if (is_beside(e))
 		return false;
 	end = vgpu_now_ns() + SPIN_NS;
 	do {

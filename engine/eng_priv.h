@@ -269,6 +269,8 @@ struct eng {
 
 	/* ring */
 	int ring_fd;
+	unsigned beside;              /* times in a row that the client was on the channel's CPU */
+	uint64_t parted_ns;
 	uint8_t *ring;
 	uint64_t ring_size;
 	struct vgp_ring_hdr *hdr;

@@ -132,6 +132,24 @@ static void test_moves(void)
 	ok(is_free(), "and may run everywhere afterwards");
 }
 
+static void test_leave(void)
+{
+	unsigned n = 0;
+
+	for (int k = 0; k < TRIES; k++) {
+		bind_to(k % 2 ? first : last);
+		set_free();
+		vgpu_cpu_leave();
+		n += sched_getcpu() != (k % 2 ? first : last);
+	}
+	ok(n > TRIES * 3 / 4, "who leaves a CPU is on another one");
+	ok(is_free(), "and may run everywhere");
+	bind_to(first);
+	vgpu_cpu_leave();
+	is_int(sched_getcpu(), first, "who may use one CPU stays there");
+	set_free();
+}
+
 static void test_full(void)
 {
 	struct vgpu_roost r;
@@ -150,6 +168,7 @@ int main(void)
 	plan_lazy();
 	test_places();
 	test_moves();
+	test_leave();
 	test_full();
 	return 0;
 }

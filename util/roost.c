@@ -65,3 +65,20 @@ void vgpu_roost_leave(struct vgpu_roost *r, int cpu)
 	if (cpu >= 0)
 		__atomic_fetch_and(&r->taken[cpu / 64], ~bit(cpu), __ATOMIC_RELAXED);
 }
+
+void vgpu_cpu_leave(void)
+{
+	int cpu = here();
+	cpu_set_t set;
+
+	if (cpu < 0 || sched_getaffinity(0, sizeof(set), &set) < 0)
+		return;
+	for (int k = 1; k < VGPU_ROOST_CPUS; k++) {
+		int to = (cpu + k) % VGPU_ROOST_CPUS;
+
+		if (CPU_ISSET(to, &set)) {
+			move_to(to, &set);
+			return;
+		}
+	}
+}

@@ -1,5 +1,6 @@
 /*
- * roost.h: threads of a pool sleep on different CPUs.
+ * roost.h: threads that work at the same time are on different CPUs: those of a
+ * pool sleep there.
  *
  * Linux wakes a thread where it slept, unless it knows an idle CPU that shares
  * a cache with that one; many virtual machines don't say which do. Two threads
@@ -26,5 +27,8 @@ struct vgpu_roost {
 /* The CPU whose place the caller has, on which it is now; -1: none was free, or it can't be known. */
 int vgpu_roost_take(struct vgpu_roost *r);
 void vgpu_roost_leave(struct vgpu_roost *r, int cpu);
+
+/* The caller goes to another CPU, if it may use one, for who it works with is on this one. */
+void vgpu_cpu_leave(void);
 
 #endif
