@@ -5,7 +5,10 @@
  *
  * Lanes with addresses of their own are a loop over addresses and operands
  * laid out in memory, which leaves the vectors that live across where they
- * are. One address for all lanes: integer operations that associate are
+ * are. Where that is shared memory, a group's addresses are read at once and
+ * taken apart in registers, and those of a small gang never go to memory: a
+ * read behind a lane's write waits for the write where the two places differ
+ * by a multiple of 4 KB, and the stack and shared memory may well do. One address for all lanes: integer operations that associate are
  * combined in registers to one operation, with a prefix sum for the old values
  * if they are wanted; of others the lanes' steps run on a copy, and one
  * compare-and-swap publishes them.
@@ -14,6 +17,7 @@
 #include "util/compiler.h"
 
 #define UNROLL 8
+#define REGS_LANES 64              /* of a gang whose lanes' addresses stay in registers */
 
 bool gen_atom_has(const struct gen *g, const struct ir_insn *i)
 {
@@ -168,25 +172,41 @@ bool atom_is_short(const struct atom *t)
 	return t->a->shared && (!atom_is_float(t->a->i) || t->a->i->atom == IR_ATOM_EXCH);
 }
 
-/* Loads of offsets are what the processor has least room for: two of them at once. */
-static void read_offset(struct atom *t, val lane, unsigned u, unsigned unroll)
+/* The offset of a group's lane l: two are taken out of the vector at once. */
+static val lane_offset(struct atom *t, unsigned l)
+{
+	struct gen *g = t->g;
+	val two = LLVMBuildExtractElement(g->b, t->offs, LLVMConstInt(g->i32, l / 2, 0), "");
+
+	return l % 2 ? LLVMBuildLShr(g->b, two, LLVMConstInt(g->i64, 32, 0), "") :
+		       LLVMBuildAnd(g->b, two, LLVMConstInt(g->i64, UINT32_MAX, 0), "");
+}
+
+static LLVMTypeRef offsets_type(const struct gen *g)
+{
+	return LLVMVectorType(g->i64, g->G / 2);
+}
+
+static val lanes_in_regs(struct atom *t, atom_body body, val carry)
 {
 	struct gen *g = t->g;
 
-	if (!t->a->base || !t->addrs || unroll % 2)
-		return;
-	if (u % 2 == 0) {
-		t->pair = LLVMBuildLoad2(g->b, g->i64, coll_at(g, g->i32, t->addrs, lane), "");
-		LLVMSetAlignment(t->pair, 8);
+	for (unsigned n = 0; n < g->NG; n++) {
+		t->offs = LLVMBuildBitCast(g->b, t->addr_v.v[n], offsets_type(g), "");
+		for (unsigned l = 0; l < g->G; l++) {
+			t->off = lane_offset(t, l);
+			carry = body(t, LLVMConstInt(g->i64, n * g->G + l, 0), carry);
+		}
 	}
-	t->off = u % 2 ? LLVMBuildLShr(g->b, t->pair, LLVMConstInt(g->i64, 32, 0), "")
-		       : LLVMBuildAnd(g->b, t->pair, LLVMConstInt(g->i64, UINT32_MAX, 0), "");
+	t->off = NULL;
+	return carry;
 }
 
 static val all_lanes(struct atom *t, atom_body body, val carry)
 {
-	unsigned unroll = atom_is_short(t) ? UNROLL : 1;
+	bool offsets = t->a->base && t->addrs;
 	struct gen *g = t->g;
+	unsigned unroll = atom_is_short(t) ? offsets ? g->G : UNROLL : 1;
 	struct count n;
 
 	count_begin(t, &n, carry);
@@ -194,7 +214,11 @@ static val all_lanes(struct atom *t, atom_body body, val carry)
 	for (unsigned u = 0; u < unroll; u++) {
 		val lane = u ? LLVMBuildOr(g->b, n.i, LLVMConstInt(g->i64, u, 0), "") : n.i;
 
-		read_offset(t, lane, u, unroll);
+		if (offsets && unroll == g->G) {
+			if (u == 0)
+				t->offs = LLVMBuildLoad2(g->b, offsets_type(g), coll_at(g, g->i32, t->addrs, lane), "");
+			t->off = lane_offset(t, u);
+		}
 		carry = body(t, lane, carry);
 	}
 	t->off = NULL;
@@ -223,6 +247,8 @@ val atom_lanes(struct atom *t, atom_body body, val carry)
 	struct count n;
 	val m;
 
+	if (t->in_regs)
+		return lanes_in_regs(t, body, carry);
 	if (!t->masks)
 		return all_lanes(t, body, carry);
 	if (g->n_warps == 1)
@@ -280,14 +306,34 @@ void atom_keep_old(struct atom *t, val lane, val old)
 }
 
 /* Addresses as offsets from the base, which take half the memory. */
-static void lay_out_offsets(struct atom *t)
+static void find_offsets(struct atom *t)
 {
 	struct gen *g = t->g;
-	struct gen_val o = { .shape = GEN_V };
 
+	t->addr_v.shape = GEN_V;
 	for (unsigned n = 0; n < g->NG; n++)
-		o.v[n] = gen_cut(g, LLVMBuildSub(g->b, gen_group(g, &t->a->addr, 64, n), gen_splat(g, t->a->base), ""), 32);
-	lay_out(t, &o, 32, 32, &t->addr, &t->addrs);
+		t->addr_v.v[n] = gen_cut(g, LLVMBuildSub(g->b, gen_group(g, &t->a->addr, 64, n), gen_splat(g, t->a->base), ""), 32);
+}
+
+static void keep_groups(struct atom *t, const struct gen_val *v, unsigned have, val *one_out, struct gen_val *groups_out)
+{
+	struct gen *g = t->g;
+
+	if (v->shape == GEN_U) {
+		*one_out = gen_cut(g, v->u, t->bits);
+		return;
+	}
+	groups_out->shape = GEN_V;
+	for (unsigned n = 0; n < g->NG; n++)
+		groups_out->v[n] = gen_cut(g, gen_group(g, v, have, n), t->bits);
+}
+
+/* So few lanes that each has its own code. */
+static bool fits_in_regs(const struct atom *t)
+{
+	const struct gen_atom *a = t->a;
+
+	return !t->g->quick && atom_is_short(t) && a->base && a->addr.shape != GEN_U && a->m.full && t->g->W <= REGS_LANES;
 }
 
 void atom_lay_out(struct atom *t)
@@ -296,13 +342,22 @@ void atom_lay_out(struct atom *t)
 	struct gen_atom *a = t->a;
 	val groups[GEN_MAX_NG];
 
+	t->in_regs = fits_in_regs(t);
 	if (a->base && a->addr.shape != GEN_U)
-		lay_out_offsets(t);
-	else
-		lay_out(t, &a->addr, 64, 64, &t->addr, &t->addrs);
-	lay_out(t, &a->b, a->b_bits, t->bits, &t->b, &t->bs);
-	if (a->i->atom == IR_ATOM_CAS)
-		lay_out(t, &a->c, a->c_bits, t->bits, &t->c, &t->cs);
+		find_offsets(t);
+	if (t->in_regs) {
+		keep_groups(t, &a->b, a->b_bits, &t->b, &t->b_v);
+		if (a->i->atom == IR_ATOM_CAS)
+			keep_groups(t, &a->c, a->c_bits, &t->c, &t->c_v);
+	} else {
+		if (t->addr_v.shape == GEN_V)
+			lay_out(t, &t->addr_v, 32, 32, &t->addr, &t->addrs);
+		else
+			lay_out(t, &a->addr, 64, 64, &t->addr, &t->addrs);
+		lay_out(t, &a->b, a->b_bits, t->bits, &t->b, &t->bs);
+		if (a->i->atom == IR_ATOM_CAS)
+			lay_out(t, &a->c, a->c_bits, t->bits, &t->c, &t->cs);
+	}
 	if (a->wanted)
 		t->olds = coll_scratch(g, t->t, g->W);
 	if (a->m.full)
@@ -343,15 +398,29 @@ static val lane_address(struct atom *t, val lane)
 {
 	struct gen *g = t->g;
 
+	if (t->off)
+		return LLVMBuildAdd(g->b, t->a->base, t->off, "");
 	if (!t->a->base || !t->addrs)
 		return atom_operand(t, t->addr, t->addrs, g->i64, lane);
-	return LLVMBuildAdd(g->b, t->a->base, t->off ? t->off : gen_cut(g, atom_operand(t, NULL, t->addrs, g->i32, lane), 64), "");
+	return LLVMBuildAdd(g->b, t->a->base, gen_cut(g, atom_operand(t, NULL, t->addrs, g->i32, lane), 64), "");
+}
+
+/* lane: a constant where groups are in registers. */
+static val lane_operand(struct atom *t, val one_, val all, const struct gen_val *groups, val lane)
+{
+	struct gen *g = t->g;
+	unsigned l;
+
+	if (groups->shape != GEN_V)
+		return atom_operand(t, one_, all, t->t, lane);
+	l = (unsigned)LLVMConstIntGetZExtValue(lane);
+	return LLVMBuildExtractElement(g->b, groups->v[l / g->G], LLVMConstInt(g->i32, l % g->G, 0), "");
 }
 
 static val lane_alone(struct atom *t, val lane, val carry)
 {
 	val addr = lane_address(t, lane);
-	val b = atom_operand(t, t->b, t->bs, t->t, lane), c = atom_operand(t, t->c, t->cs, t->t, lane);
+	val b = lane_operand(t, t->b, t->bs, &t->b_v, lane), c = lane_operand(t, t->c, t->cs, &t->c_v, lane);
 
 	atom_keep_old(t, lane, atom_one(t, addr, b, c));
 	return carry;

@@ -18,7 +18,9 @@ struct atom {
 	enum atom_ftz ftz;
 	val addr, b, c;            /* the operand where it is uniform; else NULL … */
 	val addrs, bs, cs;         /* … and here by lane; addrs: as 32-bit offsets from a->base where that is set */
-	val pair, off;             /* two offsets as they were read; the one of them that is the next lane's */
+	bool in_regs;              /* … or in these: no address and no operand is laid out in memory */
+	struct gen_val addr_v, b_v, c_v;
+	val offs, off;             /* offsets of a group, two in a number; the next lane's */
 	val olds;                  /* results by lane; NULL: not wanted */
 	val mxcsr;                 /* two words of memory: saved, plain */
 	val masks;                 /* by warp; NULL: all lanes */
@@ -54,7 +56,7 @@ void atom_retry_end(struct atom *t, struct atom_retry *r, val new);
 val atom_one(struct atom *t, val addr, val b, val c);
 /* The lanes that take part, in order; answers the last one's carry. */
 val atom_lanes(struct atom *t, atom_body body, val carry);
-/* An operand that is all the same, or laid out by lane. */
+/* An operand that is all the same, or laid out by lane, in memory. */
 val atom_operand(struct atom *t, val same, val all, LLVMTypeRef type, val lane);
 bool atom_is_short(const struct atom *t);
 /* An atomic whose lanes have addresses of their own: to memory; lane by lane; the memory is free again. */
