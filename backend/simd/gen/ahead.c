@@ -8,11 +8,15 @@
  *
  * a block reads a piece of each of many pages; what lies behind the piece is
  * for the next block, which the same thread of the host runs soon. So a line
- * of the next piece is asked for with each that is loaded.
+ * of the next piece is asked for with each that is loaded. In long rounds it
+ * is lines of rounds to come instead: pieces whose distance is a power of two
+ * have few places in the caches, and are gone when the next block comes.
  *
  * In a loop that goes down a column by a step that isn't known before, the
- * line is asked for that is as far from this one as several rounds lead;
- * unless other blocks read the same column (ir_func.reuse_xy).
+ * line is asked for that is as far from this one as several rounds lead. Where
+ * other blocks read the same column (ir_func.reuse_xy), so that it comes out of
+ * a cache: between the arithmetic of a long round (ask.c), else into the second
+ * level, and only if the block is one gang.
  *
  * Which registers step how: by what they are computed from, in any order of
  * the instructions, since PTX's registers may be written twice.
@@ -26,6 +30,10 @@
 /* Vector instructions between asking and loading, and the most rounds of a loop that this may be. */
 #define AHEAD_INSNS 1024
 #define AHEAD_ROUNDS 16
+/* An atomic takes so many for each lane. */
+#define ATOM_INSNS 3
+/* Rounds that the processor doesn't see the end of while it waits for their beginning. */
+#define LONG_INSNS 256
 
 enum {
 	SIZE = 1,                  /* has to do with the grid's size */
@@ -174,9 +182,6 @@ static enum gen_step step_of(const struct acc *x)
 	if (e->world || x->a.s.shape != GEN_P || !e->f->blocks.v[e->block].loop || o->kind != IR_OPND_MEM || o->mem_base != IR_BASE_REG ||
 	    (x->t->i->space != IR_SPACE_GLOBAL && x->t->i->space != IR_SPACE_GENERIC))
 		return GEN_STEP_NEAR;
-	/* what the blocks of a column share is in a cache */
-	if (e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step == GEN_STEP_FAR && e->g->entry->reuse_xy)
-		return GEN_STEP_NEAR;
 	return (enum gen_step)e->f->regs.v[gen_reg_of(x->t->inst, o->reg)].step;
 }
 
@@ -195,22 +200,36 @@ static val to_next_block(struct acc *x)
 			       LLVMConstInt(g->i64, 0, 0), "");
 }
 
-/* Rounds of the innermost loop that are enough of a lead; a power of two. */
-static unsigned rounds(const struct gen_emit *e)
+/* Vector instructions of a round of the innermost loop, about. */
+static unsigned work(const struct gen_emit *e)
 {
 	const struct gen_loop *l = e->f->blocks.v[e->block].loop;
-	unsigned n = 1, insns = 0;
+	unsigned sum = 0;
 
-	for (uint32_t k = 0; k < e->f->n_order; k++)
-		if (gen_in(l->blocks, e->f->order[k]))
-			insns += (unsigned)e->f->blocks.v[e->f->order[k]].insns.n;
-	while (n < AHEAD_ROUNDS && 2 * n * insns * e->g->NG <= AHEAD_INSNS)
+	for (uint32_t k = 0; k < e->f->n_order; k++) {
+		const struct gen_block *b = &e->f->blocks.v[e->f->order[k]];
+
+		for (size_t n = 0; gen_in(l->blocks, e->f->order[k]) && n < b->insns.n; n++) {
+			const struct gen_insn *t = &b->insns.v[n];
+
+			sum += t->kind == GEN_I_IR && (t->i->op == IR_OP_atom || t->i->op == IR_OP_red) ? ATOM_INSNS * e->g->W : e->g->NG;
+		}
+	}
+	return sum;
+}
+
+/* Rounds that are enough of a lead; a power of two. */
+static unsigned rounds(const struct gen_emit *e)
+{
+	unsigned n = 1;
+
+	while (n < AHEAD_ROUNDS && 2 * n * work(e) <= AHEAD_INSNS)
 		n *= 2;
 	return n;
 }
 
 /* A number that is 0 when the gang's turn begins. */
-static val remembered(struct gen_emit *e)
+val mem_remembered(struct gen_emit *e)
 {
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(e->g->b);
 	val a = gen_alloca(e, e->g->i64);
@@ -222,13 +241,13 @@ static val remembered(struct gen_emit *e)
 }
 
 /* As far as the address has come since the last round, several times; nowhere in the first one. */
-static val to_next_rounds(struct acc *x)
+static val to_next_rounds(struct acc *x, unsigned n)
 {
 	struct gen *g = x->e->g;
-	val mem = remembered(x->e), last = LLVMBuildLoad2(g->b, g->i64, mem, ""), step;
+	val mem = mem_remembered(x->e), last = LLVMBuildLoad2(g->b, g->i64, mem, ""), step;
 
 	LLVMBuildStore(g->b, x->a.u, mem);
-	step = LLVMBuildMul(g->b, LLVMBuildSub(g->b, x->a.u, last, ""), LLVMConstInt(g->i64, rounds(x->e), 0), "");
+	step = LLVMBuildMul(g->b, LLVMBuildSub(g->b, x->a.u, last, ""), LLVMConstInt(g->i64, n, 0), "");
 	return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, last, LLVMConstInt(g->i64, 0, 0), ""), LLVMConstInt(g->i64, 0, 0), step, "");
 }
 
@@ -243,23 +262,51 @@ static bool is_known(struct acc *x, val base, int64_t min)
 	return false;
 }
 
+static bool is_one_gang(const struct gen_emit *e)
+{
+	const uint32_t *block = e->f->block;
+
+	return block[0] * block[1] * block[2] == e->g->W;
+}
+
+/* How far ahead, and to which level of the caches. */
+static void find_lead(struct acc *x, enum gen_step step, bool shared)
+{
+	bool rounds_on = step == GEN_STEP_FAR || work(x->e) >= LONG_INSNS;
+
+	x->level = rounds_on ? 3 : 2;
+	if (shared && rounds(x->e) > 1) {
+		/* the first level has no room for it */
+		x->level = 2;
+		x->ahead = to_next_rounds(x, 2 * rounds(x->e));
+		return;
+	}
+	if (step == GEN_STEP_FAR)
+		x->ahead = to_next_rounds(x, rounds(x->e));
+	else if (rounds_on)
+		x->ahead = to_next_rounds(x, 2 * rounds(x->e));  /* nobody has read it before: from memory */
+	else
+		x->ahead = to_next_block(x);
+}
+
 void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
 {
 	struct gen *g = x->e->g;
 	enum gen_step step = step_of(x);
-	bool far = step == GEN_STEP_FAR;
+	bool shared = step == GEN_STEP_FAR && x->e->g->entry->reuse_xy;
 	val from;
 
-	if (step == GEN_STEP_NEAR || is_known(x, base, min))
+	/* of short rounds the processor sees the next one's loads itself, and what one gang has read is there for the others */
+	if (step == GEN_STEP_NEAR || x->later || (shared && rounds(x->e) > 1 && !is_one_gang(x->e)) || is_known(x, base, min))
 		return;
 	if (!x->ahead)
-		x->ahead = far ? to_next_rounds(x) : to_next_block(x);
-	from = LLVMBuildAdd(g->b, base, x->ahead, "");
-	for (unsigned at = 0; at < bytes; at += 64) {
-		/* for reading, into the cache's first or second level, data */
-		val args[] = { mem_to_ptr(g, mem_offset(g, from, min + at)), LLVMConstInt(g->i32, 0, 0), LLVMConstInt(g->i32, far ? 3 : 2, 0),
-			       LLVMConstInt(g->i32, 1, 0) };
-
-		gen_intrinsic(g, "llvm.prefetch", &g->ptr, 1, args, 4);
+		find_lead(x, step, shared);
+	if (shared && rounds(x->e) == 1) {
+		x->later = true;
+		mem_ask_later(x, x->ahead);
+		return;
 	}
+	from = LLVMBuildAdd(g->b, base, x->ahead, "");
+	for (unsigned at = 0; at < bytes; at += 64)
+		mem_prefetch(g, mem_offset(g, from, min + at), x->level);
 }

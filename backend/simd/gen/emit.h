@@ -66,6 +66,7 @@ struct gen_emit {
 	struct gen_covered covered;
 	struct gen_fields *fields;         /* field.c: what the block loads and stores at once */
 	struct gen_rows *rows;             /* rows.c: what waits in the block; NULL: nothing does */
+	struct gen_asks *asks;             /* ask.c: NULL: nothing is asked for between arithmetic */
 	struct gen_late late;              /* of the block that is emitted */
 	val switch_;
 	val scratch[4];                    /* mem_scratch() */
@@ -108,6 +109,13 @@ bool gen_rows_take(struct gen_emit *e, const struct gen_insn *t);
 /* What waits is done. */
 void gen_rows_do(struct gen_emit *e);
 void gen_rows_end(struct gen_emit *e);
+
+/* ---- ask.c: what the next round of a loop loads, in world 0 ---- */
+/* So many vectors were worked out. */
+void gen_asks_pace(struct gen_emit *e, unsigned vectors);
+/* Block b's instructions are done. */
+void gen_asks_block(struct gen_emit *e, uint32_t b);
+void gen_asks_end(struct gen_emit *e);
 
 /* ---- field.c: accesses that are done at once ---- */
 void gen_fields_begin(struct gen_emit *e, uint32_t b);

@@ -522,6 +522,7 @@ static int emit(struct gen *g, struct gen_func *f, struct sd_meta *meta)
 	meta->turns = e.turn != NULL;
 	meta->n_loops = (uint32_t)f->loops.n;
 	gen_homes_end(&e);
+	gen_asks_end(&e);
 	free(e.place[0]);
 	free(e.place[1]);
 	free(e.cur);

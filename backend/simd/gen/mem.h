@@ -16,7 +16,9 @@ struct acc {                       /* an access of a group */
 	bool local;                /* in interleaved local memory: a (U) and v are offsets (mem_local.c) */
 	struct gen_aff a;          /* U or P: base as i64 */
 	struct gen_val v;          /* V */
-	val ahead;                 /* ahead.c: how far */
+	val ahead;                 /* ahead.c: how far, … */
+	unsigned level;            /* … and to which level of the caches */
+	bool later;                /* ask.c has it */
 	unsigned n_asked;
 	struct asked {
 		val base;
@@ -71,6 +73,11 @@ val mem_scratch(struct gen_emit *e, unsigned which);
 val mem_shared_base(struct gen_emit *e);
 /* ahead.c: the same number of bytes that the next blocks or rounds will load, if that is how the kernel goes over memory. */
 void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes);
+/* A number that is 0 when the gang's turn begins: an alloca. */
+val mem_remembered(struct gen_emit *e);
+/* ask.c: what the access will load there, a line at a time. level: of the caches, 3 is the first */
+void mem_ask_later(struct acc *x, val ahead);
+void mem_prefetch(struct gen *g, val addr, unsigned level);
 /* What an ordered access needs behind it (acquire), or in front. */
 void mem_fence(struct gen *g, bool acquire, uint8_t order);
 /* Leaves the function when an access isn't aligned or not inside of its space: the run time finds out what it was. */

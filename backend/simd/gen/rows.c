@@ -347,6 +347,7 @@ static void do_step(struct gen_emit *e, struct step *s, unsigned n)
 		return;
 	case FLOAT:
 		s->out.v[n] = gen_elem_group(e, s->t, src, n);
+		gen_asks_pace(e, 1);
 		return;
 	case STORE:
 		mem_store_group(&s->x, n, gen_exact(e, s->from[1]->dst, src[1].v[n]));

@@ -619,6 +619,12 @@ static bool may_overtake(const struct gen *g, const struct gen_insn *t)
 	return t->i->op == IR_OP_mov || gen_elem_has(g, t->i);
 }
 
+static bool is_arithmetic(const struct gen_emit *e, const struct gen_insn *t)
+{
+	return t->kind == GEN_I_IR && t->i->n_dst == 1 && t->i->dst[0].kind == IR_OPND_REG && gen_elem_has(e->g, t->i) &&
+	       e->f->shp[e->world][gen_reg_of(t->inst, t->i->dst[0].reg)].shape == GEN_V;
+}
+
 /* but: not this one */
 static void insns(struct gen_emit *e, uint32_t b, const struct gen_insn *but)
 {
@@ -632,9 +638,13 @@ static void insns(struct gen_emit *e, uint32_t b, const struct gen_insn *but)
 		if (!may_overtake(e->g, &k->insns.v[n]))
 			gen_atom_do_late(e->g, &e->late);
 		gen_insn(e, &k->insns.v[n]);
+		if (!e->world && is_arithmetic(e, &k->insns.v[n]))
+			gen_asks_pace(e, e->g->NG);
 	}
 	gen_rows_end(e);
 	gen_fields_end(e);
+	if (!e->world)
+		gen_asks_block(e, b);
 	gen_atom_do_late(e->g, &e->late);
 }
 
