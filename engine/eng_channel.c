@@ -17,7 +17,7 @@
 
 #define SPIN_NS 20000
 #define BESIDE_MAX 8             /* times in a row that the worker has nothing to do and the client is on its CPU, … */
-#define PART_NS 5000000          /* … and the least time between two moves */
+#define PART_NS 2000000          /* … and the least time between two moves: to a CPU that sleeps they take up to some 100 us */
 #define MASK (VGP_RING_SLOTS - 1)
 
 static __thread bool on_channel;
@@ -443,7 +443,10 @@ static void move_apart(struct eng *e)
 	if (now - e->parted_ns < PART_NS)
 		return;
 	e->parted_ns = now;
+	/* told before, so that the client spins meanwhile: one that sleeps is woken beside the worker again */
+	__atomic_store_n(&e->hdr->worker_cpu, VGP_CPU_MOVING, __ATOMIC_RELAXED);
 	vgpu_cpu_leave();
+	__atomic_store_n(&e->hdr->worker_cpu, (uint32_t)sched_getcpu(), __ATOMIC_RELAXED);
 }
 
 static bool is_beside(const struct eng *e)

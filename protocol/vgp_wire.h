@@ -202,7 +202,8 @@ struct vgp_ring_hdr {
 	uint32_t client_cpu;       /* where the client last ran, for the spin decision */
 	/* worker writes (release), client reads (acquire): next slot to be taken, free running */
 	_Alignas(128) uint32_t head;
-	uint32_t worker_cpu;
+	uint32_t worker_cpu;       /* VGP_CPU_MOVING: it is about to be on another one than the client */
+#define VGP_CPU_MOVING UINT32_MAX
 	uint32_t worker_sleeping;  /* worker FUTEX_WAITs on tail */
 	uint32_t client_sleeping;  /* client FUTEX_WAITs on head (ring full) */
 	uint32_t fatal;            /* enum vgpu_status: the worker gave up on this ring */

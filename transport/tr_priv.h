@@ -43,6 +43,7 @@ struct tr_ring {
 	uint64_t data_head, data_tail;/* free running; by lock */
 	uint64_t mark[VGP_RING_SLOTS];/* data_tail after the slot's data */
 	int spin_luck;                /* how often spinning paid lately, 0…64; relaxed */
+	unsigned unlucky;             /* waits while it was low; relaxed */
 };
 
 /* A call that waits for its reply frame. Lives on the caller's stack. */

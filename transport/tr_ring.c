@@ -17,7 +17,11 @@
 #include "transport/tr_priv.h"
 
 #define SPIN_NS 20000
-#define SPIN_SHORT_NS 500
+#define SPIN_SHORT_NS 3000         /* what a launch of nothing takes, and its answer */
+#define SPIN_TRIES 16              /* one in so many waits is tried with all of SPIN_NS when luck is low */
+#define SPIN_MOVING_NS 200000      /* what it takes to move to a CPU that sleeps, and more */
+#define LUCK_LOW 4
+#define LUCK_AGAIN 16              /* once it has paid again */
 
 #define MASK (VGP_RING_SLOTS - 1)
 
@@ -100,23 +104,34 @@ void tr_ring_fini(struct tr_session *s)
 
 /* ---- waiting on a shared word ---- */
 
-/* How long spinning makes sense: not at all beside the worker on one CPU, shortly when it did not pay lately. */
+/*
+ * How long spinning makes sense: not at all beside the worker on one CPU, shortly when it did not pay lately. Who sleeps never
+ * sees that an answer would have come soon, so it is tried again now and then.
+ */
 static uint64_t spin_budget(struct tr_session *s)
 {
 	struct tr_ring *r = &s->ring;
+	/* relaxed: a hint */
+	uint32_t worker = __atomic_load_n(&r->hdr->worker_cpu, __ATOMIC_RELAXED);
 	int cpu = sched_getcpu();
 
-	/* relaxed: a hint */
-	if (cpu >= 0 && (uint32_t)cpu == __atomic_load_n(&r->hdr->worker_cpu, __ATOMIC_RELAXED))
+	if (worker == VGP_CPU_MOVING)
+		return SPIN_MOVING_NS;
+	if (cpu >= 0 && (uint32_t)cpu == worker)
 		return 0;
-	return __atomic_load_n(&r->spin_luck, __ATOMIC_RELAXED) < 4 ? SPIN_SHORT_NS : SPIN_NS;
+	if (__atomic_load_n(&r->spin_luck, __ATOMIC_RELAXED) >= LUCK_LOW)
+		return SPIN_NS;
+	return __atomic_add_fetch(&r->unlucky, 1, __ATOMIC_RELAXED) % SPIN_TRIES ? SPIN_SHORT_NS : SPIN_NS;
 }
 
 static void spin_result(struct tr_session *s, bool paid)
 {
 	int luck = __atomic_load_n(&s->ring.spin_luck, __ATOMIC_RELAXED);
 
-	luck = paid ? MIN(luck + 2, 64) : luck * 7 / 8;
+	if (!paid)
+		luck = luck * 7 / 8;
+	else
+		luck = luck < LUCK_LOW ? LUCK_AGAIN : MIN(luck + 2, 64);
 	__atomic_store_n(&s->ring.spin_luck, luck, __ATOMIC_RELAXED);
 }
 

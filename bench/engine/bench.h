@@ -123,6 +123,8 @@ int pool_run(struct pool *p, const struct be_ops *ops, const struct be_launch *l
  * given (called first of all, before there are threads). */
 void cpus_bind(unsigned thread);
 void cpus_free(void);
+/* The caller to where it belongs when it runs s. */
+void cpus_place(const struct system *s);
 /* OpenMP's threads but for the caller, which is free afterwards. */
 void cpus_bind_openmp(void);
 

@@ -38,6 +38,14 @@ void cpus_free(void)
 	sched_setaffinity(0, sizeof(*given()), given());
 }
 
+void cpus_place(const struct system *s)
+{
+	if (s->bound)
+		cpus_bind(0);
+	else
+		cpus_free();
+}
+
 void cpus_bind_openmp(void)
 {
 #pragma omp parallel

@@ -21,7 +21,7 @@
 #include "bench/engine/bench.h"
 #include "bench/engine/cuda.h"
 
-#define LAUNCHES 2000
+#define LAUNCHES 20000               /* the first ones run beside a compiler in the background */
 #define LAUNCHES_S 2.0               /* fewer where they would take longer than this */
 #define CANCEL_AFTER_US 20000
 
@@ -83,6 +83,7 @@ void extra_launch(struct system *const *sys, unsigned n)
 
 		if (!sys[k]->ours)
 			continue;
+		cpus_place(sys[k]);
 		for (int b = 0; b < 2; b++) {
 			if (is_cuda(sys[k]))
 				cuda_must(cuda.alloc(&mem[b], 65536 * 4), "cuMemAlloc");
@@ -97,6 +98,7 @@ void extra_launch(struct system *const *sys, unsigned n)
 			cuda.free(mem[b]);
 		window_rewind(mark);
 	}
+	cpus_free();
 }
 
 /* ---- cancelling ---- */

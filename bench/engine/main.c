@@ -39,21 +39,13 @@ double run_once(struct system *s, const struct job *j)
 	return now_s() - t0;
 }
 
-static void place(const struct system *s)
-{
-	if (s->bound)
-		cpus_bind(0);
-	else
-		cpus_free();
-}
-
 /* Seconds per run; est: what one takes. */
 static double timed(struct system *s, const struct job *j, double est)
 {
 	unsigned reps = est < BATCH_S / 1000 ? 1000 : est < BATCH_S ? (unsigned)(BATCH_S / est) : 1;
 	double t0;
 
-	place(s);
+	cpus_place(s);
 	usleep(SETTLE_US);
 	if (est < WARM_S)
 		s->run(s, j);
@@ -95,7 +87,7 @@ static void run_job(unsigned k, struct system *const *sys, unsigned n, struct re
 	job_reference(&j);
 	r->job = j.name;
 	for (unsigned s = 0; s < n; s++) {
-		place(sys[s]);
+		cpus_place(sys[s]);
 		ready[s] = sys[s]->ready(sys[s], &j);
 		if (!ready[s])
 			continue;
