@@ -251,11 +251,11 @@ static val to_next_rounds(struct acc *x, unsigned n)
 	return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntEQ, last, LLVMConstInt(g->i64, 0, 0), ""), LLVMConstInt(g->i64, 0, 0), step, "");
 }
 
-/* Have lines of it been asked for already? */
+/* Has its line been asked for already? Groups narrower than a line share one. */
 static bool is_known(struct acc *x, val base, int64_t min)
 {
 	for (unsigned n = 0; n < x->n_asked; n++)
-		if (x->asked[n].base == base && x->asked[n].min == min)
+		if (x->asked[n].base == base && min >= x->asked[n].min && min < x->asked[n].min + 64)
 			return true;
 	if (x->n_asked < ARRAY_SIZE(x->asked))
 		x->asked[x->n_asked++] = (struct asked){ base, min };

@@ -24,6 +24,7 @@ struct ask {
 	val u, k;                          /* allocas */
 	const struct gen_loop *loop;
 	unsigned group;                    /* the next one */
+	bool asked[GEN_MAX_NG];
 };
 
 struct gen_asks {
@@ -52,17 +53,19 @@ void mem_ask_later(struct acc *x, val ahead)
 	LLVMBuildStore(g->b, x->a.k, a->k);
 }
 
-/* Has an earlier group the same lanes' places? */
-static bool is_asked(const struct gen *g, const struct gen_pat *p, unsigned n)
+/* Does group n begin in the line that was asked for with group m, as far as that can be known? Its lanes have one k. */
+static bool shares_line(const struct gen *g, const struct gen_pat *p, unsigned m, unsigned n)
 {
-	for (unsigned m = 0; m < n; m++) {
-		unsigned l = 0;
+	int64_t d = p->c[n * g->G] - p->c[m * g->G];
 
-		while (l < g->G && p->c[m * g->G + l] == p->c[n * g->G + l] && (!p->has_k || p->k[m * g->G + l] == p->k[n * g->G + l]))
-			l++;
-		if (l == g->G)
+	return d >= 0 && d < 64 && (!p->has_k || p->k[m * g->G] == p->k[n * g->G]);
+}
+
+static bool is_asked(const struct gen *g, const struct ask *a, unsigned n)
+{
+	for (unsigned m = 0; m < n; m++)
+		if (a->asked[m] && shares_line(g, a->x.a.s.pat, m, n))
 			return true;
-	}
 	return false;
 }
 
@@ -103,7 +106,8 @@ static bool ask_one(struct gen_emit *e, struct ask *a)
 	while (!done && a->group < g->NG) {
 		unsigned n = a->group++;
 
-		done = !is_asked(g, x.a.s.pat, n) && ask_group(&x, n);
+		done = !is_asked(g, a, n) && ask_group(&x, n);
+		a->asked[n] = done;
 	}
 	return done;
 }
