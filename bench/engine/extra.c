@@ -280,6 +280,7 @@ int extra_compile_child(const char *name)
 
 	if (!s || s->open(s))
 		return 1;
+	cpus_place(s);
 	for (unsigned k = 0; k < job_count(); k++) {
 		size_t mark = window_mark();
 		double t[3], t0, c0;

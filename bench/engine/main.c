@@ -295,12 +295,12 @@ int main(int argc, char **argv)
 	self[len > 0 ? len : 0] = 0;
 	window_open();
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	cpus_free();
 	if (compile_child)
 		return extra_compile_child(compile_child);
 	if (endless_child)
 		return extra_endless_child(endless_child);
 	omp_set_num_threads((int)opt.threads);
-	cpus_free();
 	if (!raw)
 		printf("%s, level %u, %u threads, %u runs\n", cpu_name(), cpu_level(), opt.threads, opt.runs);
 	n_sys = open_systems(sys, n_sys ? n_sys : 4);
