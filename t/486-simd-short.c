@@ -13,6 +13,7 @@
 #include "backend/simd/sd_priv.h"
 #include "t/lib/kernel.h"
 #include "t/lib/tap.h"
+#include "util/sys.h"
 
 /* ---- blocks in a row ---- */
 
@@ -490,6 +491,53 @@ static void test_walk(const char *be)
 	unsetenv("VGPU_SIMD");
 }
 
+/* ---- tiles ---- */
+
+#define T 16
+
+/*
+ * The benchmark's product by tiles in shared memory: long rounds, whose next columns are asked for meanwhile. The matrix
+ * with the columns is the last thing in memory: nothing of what lies behind it is touched.
+ */
+static void test_tiles(const char *be, const char *form, uint32_t n)
+{
+	float *a, *b, *c;
+	uint32_t bad = 0;
+	char *text;
+	struct kt t;
+
+	setenv("VGPU_SIMD", form, 1);
+	setenv("VGPU_GEN_VERIFY", "1", 1);
+	if (vgpu_read_file(test_src("bench/engine/kernels.ptx"), 1 << 20, &text, NULL, NULL))
+		bail("no kernels.ptx");
+	kt_must_open(&t, be, text);
+	t.keep = true;
+	a = kt_alloc(&t, n * n * 4);
+	c = kt_alloc(&t, n * n * 4);
+	b = kt_alloc(&t, n * n * 4);
+	struct { void *a, *b, *c; uint32_t n; } p = { a, b, c, n };
+
+	for (uint32_t k = 0; k < n * n; k++) {
+		a[k] = (float)(k * 2654435761u >> 16) / 65536 - .5f;
+		b[k] = (float)(k * 2246822519u >> 16) / 65536 - .5f;
+	}
+	is_int(KT_RUN(&t, "sgemm_t16", ((struct kt_dim){ n / T, n / T, 1 }), ((struct kt_dim){ T, T, 1 }), p), BE_RUN_DONE, "%s, %s: %u x %u by tiles",
+	       be, form, n, n);
+	for (uint32_t k = 0; k < n * n; k++) {
+		float want = 0;
+
+		for (uint32_t m = 0; m < n; m++)
+			want = fmaf(a[k / n * n + m], b[m * n + k % n], want);
+		bad += memcmp(&want, &c[k], 4) != 0;
+	}
+	is_int(bad, 0, "%s, %s: each product, to the bit", be, form);
+	ok(strcmp(be, "simd") || !sd_kernel_why(t.kept), "%s, %s: by code that LLVM finds nothing wrong with", be, form);
+	kt_close(&t);
+	free(text);
+	unsetenv("VGPU_GEN_VERIFY");
+	unsetenv("VGPU_SIMD");
+}
+
 int main(void)
 {
 	plan_lazy();
@@ -505,6 +553,10 @@ int main(void)
 		test_column(*be);
 		test_widen(*be, "tier1");
 		test_widen(*be, "masked");
+		test_tiles(*be, "tier1", 64);
+		test_tiles(*be, "tier1", 16);
+		test_tiles(*be, "tier1,warps=4", 48);
+		test_tiles(*be, "masked", 32);
 	}
 	return 0;
 }

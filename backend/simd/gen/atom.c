@@ -5,13 +5,15 @@
  *
  * Lanes with addresses of their own are a loop over addresses and operands
  * laid out in memory, which leaves the vectors that live across where they
- * are. Where that is shared memory, a group's addresses are read at once and
- * taken apart in registers, and those of a small gang never go to memory: a
- * read behind a lane's write waits for the write where the two places differ
- * by a multiple of 4 KB, and the stack and shared memory may well do. One address for all lanes: integer operations that associate are
- * combined in registers to one operation, with a prefix sum for the old values
- * if they are wanted; of others the lanes' steps run on a copy, and one
- * compare-and-swap publishes them.
+ * are. In shared memory a group's addresses are read at once and taken apart in
+ * registers, and those of a small gang never go to memory: a read behind a
+ * lane's write waits for it where the two places differ by a multiple of 4 KB,
+ * as places on the stack and in shared memory may.
+ *
+ * One address for all lanes: integer operations that associate are combined in
+ * registers to one operation, with a prefix sum for the old values if they are
+ * wanted; of others the lanes' steps run on a copy, and one compare-and-swap
+ * publishes them.
  */
 #include "backend/simd/gen/atom.h"
 #include "util/compiler.h"
