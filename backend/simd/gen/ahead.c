@@ -221,9 +221,9 @@ static unsigned work(const struct gen_emit *e)
 /* Rounds that are enough of a lead; a power of two. */
 static unsigned rounds(const struct gen_emit *e)
 {
-	unsigned n = 1;
+	unsigned n = 1, one = work(e);
 
-	while (n < AHEAD_ROUNDS && 2 * n * work(e) <= AHEAD_INSNS)
+	while (n < AHEAD_ROUNDS && 2 * n * one <= AHEAD_INSNS)
 		n *= 2;
 	return n;
 }
@@ -269,43 +269,41 @@ static bool is_one_gang(const struct gen_emit *e)
 	return block[0] * block[1] * block[2] == e->g->W;
 }
 
-/* How far ahead, and to which level of the caches. */
-static void find_lead(struct acc *x, enum gen_step step, bool shared)
+/* Once for each load: how far ahead, and into which level of the caches. ahead stays NULL where nothing is asked for here. */
+static void find_lead(struct acc *x)
 {
-	bool rounds_on = step == GEN_STEP_FAR || work(x->e) >= LONG_INSNS;
+	enum gen_step step = step_of(x);
+	unsigned n = step == GEN_STEP_NEAR ? 0 : rounds(x->e);
 
-	x->level = rounds_on ? 3 : 2;
-	if (shared && rounds(x->e) > 1) {
-		/* the first level has no room for it */
+	x->decided = true;
+	x->level = 3;
+	if (step == GEN_STEP_FAR && x->e->g->entry->reuse_xy) {
+		if (n == 1) {
+			mem_ask_later(x, to_next_rounds(x, n));
+		} else if (is_one_gang(x->e)) {
+			/* the first level has no room for it; if there are more gangs, what this one has read is there for them */
+			x->level = 2;
+			x->ahead = to_next_rounds(x, 2 * n);
+		}
+	} else if (step == GEN_STEP_FAR) {
+		x->ahead = to_next_rounds(x, n);
+	} else if (step == GEN_STEP_GRID && work(x->e) >= LONG_INSNS) {
+		x->ahead = to_next_rounds(x, 2 * n);  /* nobody has read it before: from memory */
+	} else if (step == GEN_STEP_GRID) {
 		x->level = 2;
-		x->ahead = to_next_rounds(x, 2 * rounds(x->e));
-		return;
-	}
-	if (step == GEN_STEP_FAR)
-		x->ahead = to_next_rounds(x, rounds(x->e));
-	else if (rounds_on)
-		x->ahead = to_next_rounds(x, 2 * rounds(x->e));  /* nobody has read it before: from memory */
-	else
 		x->ahead = to_next_block(x);
+	}
 }
 
 void mem_ask_ahead(struct acc *x, val base, int64_t min, unsigned bytes)
 {
 	struct gen *g = x->e->g;
-	enum gen_step step = step_of(x);
-	bool shared = step == GEN_STEP_FAR && x->e->g->entry->reuse_xy;
 	val from;
 
-	/* of short rounds the processor sees the next one's loads itself, and what one gang has read is there for the others */
-	if (step == GEN_STEP_NEAR || x->later || (shared && rounds(x->e) > 1 && !is_one_gang(x->e)) || is_known(x, base, min))
+	if (!x->decided)
+		find_lead(x);
+	if (!x->ahead || is_known(x, base, min))
 		return;
-	if (!x->ahead)
-		find_lead(x, step, shared);
-	if (shared && rounds(x->e) == 1) {
-		x->later = true;
-		mem_ask_later(x, x->ahead);
-		return;
-	}
 	from = LLVMBuildAdd(g->b, base, x->ahead, "");
 	for (unsigned at = 0; at < bytes; at += 64)
 		mem_prefetch(g, mem_offset(g, from, min + at), x->level);

@@ -16,9 +16,9 @@ struct acc {                       /* an access of a group */
 	bool local;                /* in interleaved local memory: a (U) and v are offsets (mem_local.c) */
 	struct gen_aff a;          /* U or P: base as i64 */
 	struct gen_val v;          /* V */
-	val ahead;                 /* ahead.c: how far, … */
-	unsigned level;            /* … and to which level of the caches */
-	bool later;                /* ask.c has it */
+	bool decided;              /* ahead.c: whether, … */
+	val ahead;                 /* … how far, … */
+	unsigned level;            /* … and to which level of the caches something is asked for */
 	unsigned n_asked;
 	struct asked {
 		val base;
