@@ -93,7 +93,6 @@ static int set_cooperative(struct eng *e, struct eng_job *j, const struct eng_fu
 		return vgpu_err_set(err, -r, "workspace of a cooperative launch");
 	j->launch.coop_workspace = j->workspace;
 	j->all_resident = true;
-	j->in_order = true;
 	j->chunk_max = 1;
 	return 0;
 }
@@ -130,7 +129,6 @@ static int job_set(struct eng *e, struct eng_job *j, struct eng_func *f, const s
 	j->per_unit = (uint64_t)cluster[0] * cluster[1] * cluster[2];
 	j->n_parts = (uint64_t)l->grid[0] * l->grid[1] * l->grid[2];
 	j->n_units = j->n_parts / j->per_unit;
-	j->in_order = ir->spins;
 	j->chunk_max = ir->spins ? 1 : 4096;
 	j->max_resident = MAX(j->ctx->dev->sm_count * j->ctx->dev->blocks_per_sm, j->per_unit);
 	return flags & VGP_LAUNCH_F_COOPERATIVE ? set_cooperative(e, j, f, err) : 0;

@@ -202,8 +202,7 @@ struct eng_job {
 	struct eng_cmd *cmd;          /* pieces: the command that they are of */
 	uint64_t n_units, per_unit;   /* units: clusters or pieces; per_unit: blocks in one */
 	uint64_t n_parts, done;       /* blocks or pieces; done is atomic */
-	uint64_t chunk_max;
-	bool in_order;                /* units start in ascending order */
+	uint64_t chunk_max;           /* 1: units also start in ascending order */
 	bool all_resident;
 	uint64_t max_resident;
 

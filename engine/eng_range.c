@@ -18,6 +18,7 @@ void eng_ranges_share(struct eng_ranges *r, uint64_t units, unsigned threads, bo
 {
 	r->left = units;
 	r->n = in_order || !threads ? 1 : MIN(threads, (unsigned)ENG_RANGES);
+	r->parts = r->n > 1 ? 4 : 4 * threads + 1;
 	for (unsigned k = 0; k < r->n; k++)
 		r->v[k] = (struct eng_chunk){ part(units, r->n, k), part(units, r->n, k + 1) };
 }
@@ -31,7 +32,7 @@ static struct eng_chunk *longest(struct eng_ranges *r)
 	return best;
 }
 
-bool eng_ranges_take(struct eng_ranges *r, unsigned thread, unsigned parts, uint64_t few, uint64_t most, struct eng_chunk *out)
+bool eng_ranges_take(struct eng_ranges *r, unsigned thread, uint64_t few, uint64_t most, struct eng_chunk *out)
 {
 	struct eng_chunk *from = &r->v[thread % r->n];
 	bool own = from->lo < from->hi;
@@ -41,7 +42,7 @@ bool eng_ranges_take(struct eng_ranges *r, unsigned thread, unsigned parts, uint
 		return false;
 	if (!own)
 		from = longest(r);
-	n = MAX(length(from) / parts, (uint64_t)1);
+	n = MAX(length(from) / r->parts, (uint64_t)1);
 	n = MAX(n, few);
 	n = MIN(n, most);
 	n = MIN(n, length(from));

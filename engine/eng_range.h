@@ -25,6 +25,7 @@ struct eng_chunk {                   /* units lo … hi - 1 */
 struct eng_ranges {
 	uint64_t left;               /* units in all of them */
 	unsigned n;                  /* 1: in ascending order */
+	unsigned parts;              /* of a range, that is what a thread takes at once */
 	struct eng_chunk v[ENG_RANGES];
 };
 
@@ -34,7 +35,7 @@ void eng_ranges_share(struct eng_ranges *r, uint64_t units, unsigned threads, bo
  * Units for a thread: a part of its range, or of the longest other one; not less than few nor more than most (which wins),
  * if there are so many. False: none is left.
  */
-bool eng_ranges_take(struct eng_ranges *r, unsigned thread, unsigned parts, uint64_t few, uint64_t most, struct eng_chunk *out);
+bool eng_ranges_take(struct eng_ranges *r, unsigned thread, uint64_t few, uint64_t most, struct eng_chunk *out);
 
 /* Units that were taken go back. False: they don't lie beside what is left of a range. */
 bool eng_ranges_give(struct eng_ranges *r, const struct eng_chunk *c);

@@ -13,7 +13,6 @@
  * job->done may reach n_parts in one thread only; that thread completes it.
  */
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
 #include <string.h>
 
@@ -271,8 +270,6 @@ static uint64_t drop_rest(struct eng_job *j, struct eng_chunk *ch)
 /* Called with j->lock. */
 static bool take_chunk(struct eng_job *j, struct visitor *v)
 {
-	unsigned parts = j->units.n > 1 ? 4 : 4 * j->e->sched.n_threads + 1;
-
 	if (j->returned.n) {
 		struct eng_extent x = j->returned.v[--j->returned.n];
 
@@ -280,8 +277,8 @@ static bool take_chunk(struct eng_job *j, struct visitor *v)
 		return true;
 	}
 	if (v->here)
-		return eng_ranges_take(&j->units, v->thread, UINT_MAX, CHUNK_HERE, j->chunk_max, &v->ch);
-	return eng_ranges_take(&j->units, v->thread, parts, v->ahead / 4, j->chunk_max, &v->ch);
+		return eng_ranges_take(&j->units, v->thread, CHUNK_HERE, MIN((uint64_t)CHUNK_HERE, j->chunk_max), &v->ch);
+	return eng_ranges_take(&j->units, v->thread, v->ahead / 4, j->chunk_max, &v->ch);
 }
 
 /* Called with j->lock. False: no memory to note them; nobody else would run these units, so the caller has to. */
@@ -687,7 +684,7 @@ static bool visit_pieces(struct eng *e, struct eng_job *j, struct visitor *v)
 			pthread_mutex_unlock(&j->lock);
 			return job_flush(e, j, &v->done);
 		}
-		if (!eng_ranges_take(&j->units, v->thread, 1, 1, 1, &piece)) {
+		if (!eng_ranges_take(&j->units, v->thread, 1, 1, &piece)) {
 			pthread_mutex_unlock(&j->lock);
 			return false;
 		}
@@ -728,7 +725,8 @@ void eng_job_submit(struct eng *e, struct eng_job *j, bool try_here)
 	bool complete = false;
 
 	j->refs = 1;   /* ours */
-	eng_ranges_share(&j->units, n, s->n_threads, j->in_order);
+	/* one at a time: they may wait for each other */
+	eng_ranges_share(&j->units, n, s->n_threads, j->chunk_max == 1);
 	pthread_mutex_lock(&s->lock);
 	account_begin(s, j);
 	pthread_mutex_unlock(&s->lock);

@@ -38,7 +38,7 @@ static void test_all(unsigned threads, bool in_order)
 	memset(seen, 0, sizeof(seen));
 	srand(threads);
 	eng_ranges_share(&r, UNITS, threads, in_order);
-	while (eng_ranges_take(&r, (unsigned)rand() % threads, 1 + (unsigned)rand() % 5, (uint64_t)rand() % 7, 1 + (uint64_t)rand() % 50, &c)) {
+	while (eng_ranges_take(&r, (unsigned)rand() % threads, (uint64_t)rand() % 7, 1 + (uint64_t)rand() % 50, &c)) {
 		struct eng_chunk back = { c.lo + (c.hi - c.lo + 1) / 2, c.hi };
 
 		if (rand() % 4 == 0 && back.lo < back.hi && eng_ranges_give(&r, &back))
@@ -56,7 +56,7 @@ static void test_order(void)
 	bool up = true;
 
 	eng_ranges_share(&r, UNITS, 4, true);
-	for (unsigned k = 0; eng_ranges_take(&r, k % 4, 17, 0, 1, &c); k++) {
+	for (unsigned k = 0; eng_ranges_take(&r, k % 4, 0, 1, &c); k++) {
 		up &= c.lo == at && c.hi == at + 1;
 		at = c.hi;
 	}
@@ -77,7 +77,7 @@ static void test_own(void)
 			uint64_t from = UNITS / 4 * k, to = from + UNITS / 4;
 
 			for (last[k] = from; last[k] < to; last[k] = c.hi) {
-				eng_ranges_take(&r, k, 4, 0, UINT64_MAX, &c);
+				eng_ranges_take(&r, k, 0, UINT64_MAX, &c);
 				up &= c.lo == last[k];
 				own &= c.lo >= from && c.hi <= to && c.lo < c.hi;
 				if (!own)
@@ -97,9 +97,9 @@ static void test_theft(void)
 
 	eng_ranges_share(&r, UNITS, 2, false);
 	while (r.v[0].lo < r.v[0].hi)
-		eng_ranges_take(&r, 0, 1, 0, UINT64_MAX, &c);
-	ok(eng_ranges_take(&r, 0, 4, 0, UINT64_MAX, &c) && c.hi == UNITS, "who has none left takes from another one's end");
-	eng_ranges_take(&r, 1, 4, 0, UINT64_MAX, &mine);
+		eng_ranges_take(&r, 0, 0, UINT64_MAX, &c);
+	ok(eng_ranges_take(&r, 0, 0, UINT64_MAX, &c) && c.hi == UNITS, "who has none left takes from another one's end");
+	eng_ranges_take(&r, 1, 0, UINT64_MAX, &mine);
 	is_int((long long)mine.lo, UNITS / 2, "whose owner goes on where it was");
 	ok(eng_ranges_give(&r, &c) && r.v[1].hi == UNITS, "what was taken can be given back");
 	ok(!eng_ranges_give(&r, &(struct eng_chunk){ 3, 5 }), "but not where it touches nothing that is left");
@@ -113,11 +113,11 @@ static void test_limits(void)
 	eng_ranges_share(&r, UINT64_MAX, 3, false);
 	ok(r.v[0].lo == 0 && r.v[0].hi == r.v[1].lo && r.v[1].hi == r.v[2].lo && r.v[2].hi == UINT64_MAX, "2^64 - 1 units are shared out");
 	eng_ranges_share(&r, 1, 8, false);
-	ok(eng_ranges_take(&r, 5, 4, 0, 9, &c) && c.lo == 0 && c.hi == 1 && !eng_ranges_take(&r, 0, 4, 0, 9, &c), "one unit, any thread");
+	ok(eng_ranges_take(&r, 5, 0, 9, &c) && c.lo == 0 && c.hi == 1 && !eng_ranges_take(&r, 0, 0, 9, &c), "one unit, any thread");
 	eng_ranges_share(&r, 0, 8, false);
-	ok(!eng_ranges_take(&r, 0, 4, 1, 9, &c), "no unit");
+	ok(!eng_ranges_take(&r, 0, 1, 9, &c), "no unit");
 	eng_ranges_share(&r, UNITS, 100, false);
-	ok(r.n == ENG_RANGES && eng_ranges_take(&r, 99, 1, 0, 1, &c), "more threads than ranges");
+	ok(r.n == ENG_RANGES && eng_ranges_take(&r, 99, 0, 1, &c), "more threads than ranges");
 }
 
 int main(void)

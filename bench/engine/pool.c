@@ -112,7 +112,7 @@ static bool take(struct pool *p, unsigned thread, uint64_t few, struct eng_chunk
 	bool r;
 
 	pthread_mutex_lock(&p->lock);
-	r = eng_ranges_take(&p->units, thread, p->units.n > 1 ? 4 : 4 * p->n + 1, few, p->w.chunk_max, c);
+	r = eng_ranges_take(&p->units, thread, few, p->w.chunk_max, c);
 	pthread_mutex_unlock(&p->lock);
 	return r;
 }
