@@ -459,6 +459,14 @@ static float walk_of(const float *a, const float *b, uint32_t n, uint32_t row, u
 	return fmaf(-f3, f2, f1);
 }
 
+static void fill(float *a, float *b, uint32_t n)
+{
+	for (uint32_t k = 0; k < n * n; k++) {
+		a[k] = (float)(k * 2654435761u >> 16) / 65536 - .5f;
+		b[k] = (float)(k * 2246822519u >> 16) / 65536 - .5f;
+	}
+}
+
 static void test_walk(const char *be)
 {
 	const uint32_t n = 48;
@@ -473,10 +481,7 @@ static void test_walk(const char *be)
 	o = kt_alloc(&t, n * n * 4);
 	struct { void *o, *a, *b; uint32_t n; } p = { o, a, b, n };
 
-	for (uint32_t k = 0; k < n * n; k++) {
-		a[k] = (float)(k * 2654435761u >> 16) / 65536 - .5f;
-		b[k] = (float)(k * 2246822519u >> 16) / 65536 - .5f;
-	}
+	fill(a, b, n);
 	is_int(KT_RUN(&t, "walk", ((struct kt_dim){ 3, 3, 1 }), ((struct kt_dim){ 16, 16, 1 }), p), BE_RUN_DONE, "%s: rows and columns", be);
 	for (uint32_t k = 0; k < n * n; k++) {
 		want = walk_of(a, b, n, k / n, k % n);
@@ -517,10 +522,7 @@ static void test_tiles(const char *be, const char *form, uint32_t n)
 	b = kt_alloc(&t, n * n * 4);
 	struct { void *a, *b, *c; uint32_t n; } p = { a, b, c, n };
 
-	for (uint32_t k = 0; k < n * n; k++) {
-		a[k] = (float)(k * 2654435761u >> 16) / 65536 - .5f;
-		b[k] = (float)(k * 2246822519u >> 16) / 65536 - .5f;
-	}
+	fill(a, b, n);
 	is_int(KT_RUN(&t, "sgemm_t16", ((struct kt_dim){ n / T, n / T, 1 }), ((struct kt_dim){ T, T, 1 }), p), BE_RUN_DONE, "%s, %s: %u x %u by tiles",
 	       be, form, n, n);
 	for (uint32_t k = 0; k < n * n; k++) {
